@@ -1,0 +1,1 @@
+"""The method: windows, sampler, one scale, depth and poses. No ROS, no files, no diffusers."""

@@ -1,0 +1,177 @@
+"""The one object that node, bag tool and evaluation push frames into."""
+
+from depthsync_ros.core.backbone import Backbone
+from depthsync_ros.core.depthsync import Accepted, Run, solve_window, Solved, WindowResult
+from depthsync_ros.core.errors import AlignmentError, ConfigError, InputError
+from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
+from depthsync_ros.core.resolution import UPSAMPLERS
+from depthsync_ros.core.settings import DepthSyncSettings
+from depthsync_ros.core.shift import to_depth
+from depthsync_ros.core.tracks import FrameTracks, PointTracker
+from depthsync_ros.core.windows import Window, WindowBuffer
+import numpy as np
+
+
+class Pipeline:
+    """
+    Frames in, finished depth out, in order, each exactly once.
+
+    Memory stays constant in the video's length: one window of frames and results is kept.
+
+    :raises ConfigError: the model's own window does not go with the one that was set.
+    """
+
+    def __init__(self, backbone: Backbone, settings: DepthSyncSettings) -> None:
+        self.backbone = backbone
+        self.settings = settings  # replace it to change live settings from the next window on
+        self.length, self.overlap = _window_size(backbone, settings)
+        self._start()
+
+    def _start(self) -> None:
+        self._buffer: WindowBuffer[Accepted] = WindowBuffer(self.length, self.overlap)
+        self._solved: tuple[Solved, ...] = ()  # the last window
+        self._held = 0  # how many of its last frames have not left
+        self._run: Run | None = None
+        self._tracker = PointTracker(self.settings.poses.max_tracks)
+        self._accepted = 0
+        self._windows = 0
+        self._last: Frame | None = None
+
+    @property
+    def pending(self) -> int:
+        """Accepted frames that have not left yet."""
+        return self._buffer.waiting + self._held
+
+    def push(self, frame: Frame) -> Output:
+        """
+        Accept a frame; where it completes a window, compute the window.
+
+        A window that cannot be put on the run's scale is lost: its new frames are in
+        Output.dropped and the run keeps its unit.
+
+        :raises InputError: the frame does not follow the ones before it (stamp not later,
+            another camera); it is not accepted and the run goes on.
+        """
+        if self._last is not None:
+            _check_follows(self._last, frame)
+        self._last = frame
+        accepted = Accepted(self._accepted, frame, self._track(frame))
+        self._accepted += 1
+        window = self._buffer.push(accepted)
+        return self._solve(window, hold=self.overlap) if window else Output()
+
+    def flush(self) -> Output:
+        """Finish every accepted frame, also of a partial window; the run and its unit go on."""
+        window = self._buffer.flush()
+        if window:
+            return self._solve(window, hold=0)
+        frames = self._release(self._solved, 0)
+        return Output(frames)
+
+    def reset(self) -> Output:
+        """Start a new run; frames accepted but not finished are dropped and said so."""
+        held = [solved.accepted for solved in self._solved[len(self._solved) - self._held :]]
+        window = self._buffer.flush()
+        waiting = window.new if window else ()
+        self._start()
+        stamps = tuple(accepted.frame.stamp_ns for accepted in (*held, *waiting))
+        return Output(dropped=(Dropped(stamps, 'the run was reset'),) if stamps else ())
+
+    def _track(self, frame: Frame) -> FrameTracks:
+        if self.settings.poses.derive:
+            return self._tracker.track(frame.rgb)
+        return FrameTracks(np.zeros(0, np.int64), np.zeros((0, 2)))
+
+    def _solve(self, window: Window[Accepted], hold: int) -> Output:
+        known = self._solved[len(self._solved) - window.known :] if window.known else ()
+        try:
+            result = solve_window(
+                self.backbone, self.settings, window.items, known, self._held, self._run
+            )
+        except AlignmentError as error:
+            return self._lose(window, str(error))
+        self._run = result.run
+        before = len(window.items) - len(window.new) - self._held
+        frames = self._release(result.solved, hold, start=before)
+        self._solved = result.solved
+        report = self._report(window, result)
+        self._windows += 1
+        return Output(frames, (report,))
+
+    def _lose(self, window: Window[Accepted], reason: str) -> Output:
+        """Drop a window's new frames; the frames its predecessor held leave as they are."""
+        self._buffer.reject(window)
+        frames = self._release(self._solved, 0)
+        stamps = tuple(accepted.frame.stamp_ns for accepted in window.new)
+        return Output(frames, dropped=(Dropped(stamps, reason),))
+
+    def _release(
+        self, solved: tuple[Solved, ...], hold: int, start: int | None = None
+    ) -> tuple[DepthFrame, ...]:
+        """Let frames leave, from `start` (else the first held one) up to the last `hold`."""
+        first = len(solved) - self._held if start is None else start
+        self._held = hold
+        return tuple(self._finish(item) for item in solved[first : len(solved) - hold])
+
+    def _finish(self, solved: Solved) -> DepthFrame:
+        frame = solved.accepted.frame
+        upsample = UPSAMPLERS[self.settings.depth.upsampling]
+        disparity = upsample(solved.disparity, frame.rgb)
+        return DepthFrame(
+            solved.accepted.index,
+            frame.stamp_ns,
+            frame.frame_id,
+            to_depth(disparity, self._run.shift.value),
+            False,
+            frame.camera,
+            solved.world_T_cam,
+        )
+
+    def _report(self, window: Window[Accepted], result: WindowResult) -> WindowReport:
+        first, last = window.items[0], window.items[-1]
+        return WindowReport(
+            index=self._windows,
+            first_index=first.index,
+            frame_count=len(window.items),
+            new_frames=len(window.new),
+            first_stamp_ns=first.frame.stamp_ns,
+            last_stamp_ns=last.frame.stamp_ns,
+            frame_id=last.frame.frame_id,
+            scale=result.seam.gauge.scale,
+            shift=result.seam.gauge.shift,
+            disparity_shift=result.run.shift.value,
+            metric=False,
+            seam_pixels=result.seam.pixels,
+            seam_residual_before=result.seam.residual_before,
+            seam_residual_after=result.seam.residual_after,
+            tracks=result.tracks,
+            posed_frames=sum(solved.world_T_cam is not None for solved in result.solved),
+            pose_residual_px=result.pose_residual_px,
+            seconds=result.seconds,
+            notes=result.notes,
+        )
+
+
+def _window_size(backbone: Backbone, settings: DepthSyncSettings) -> tuple[int, int]:
+    length = settings.window.length or backbone.preferences.window_length
+    overlap = settings.window.overlap or backbone.preferences.window_overlap
+    if overlap >= length:
+        raise ConfigError(
+            f'window.length = {length} and window.overlap = {overlap} (0 takes the '
+            f"model's own, {backbone.preferences.window_length} and "
+            f'{backbone.preferences.window_overlap}): the overlap must be smaller; set both'
+        )
+    return length, overlap
+
+
+def _check_follows(last: Frame, frame: Frame) -> None:
+    if frame.stamp_ns <= last.stamp_ns:
+        raise InputError(
+            f'a frame is stamped {frame.stamp_ns} ns, the one before it {last.stamp_ns} ns: '
+            'stamps must rise; call reset when a recording starts again'
+        )
+    if frame.camera != last.camera or frame.frame_id != last.frame_id:
+        raise InputError(
+            f'the camera changed from {last.camera} in {last.frame_id!r} to {frame.camera} in '
+            f'{frame.frame_id!r} within a run: call reset, or feed one camera only'
+        )

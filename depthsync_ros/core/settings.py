@@ -1,0 +1,296 @@
+"""
+Every setting of the package, written once.
+
+The node's parameters, the command line's options, config/depthsync.yaml and the README's table
+are all generated from these fields.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, Field, fields, is_dataclass, replace
+import difflib
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+from depthsync_ros.core.errors import ConfigError
+
+Value: TypeAlias = bool | int | float | str
+Tree = TypeVar('Tree', bound='Settings')
+
+
+def setting(
+    default: Value,
+    description: str,
+    *,
+    unit: str = '',
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    live: bool = False,
+) -> Any:  # noqa: ANN401  a dataclass field is typed by its annotation
+    """
+    Declare one setting.
+
+    live says that a change between two windows is safe; others are read when the model loads.
+    """
+    metadata = {
+        'description': description,
+        'unit': unit,
+        'low': low,
+        'high': high,
+        'choices': choices,
+        'live': live,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A group of settings that checks its declared types and ranges when it is made."""
+
+    group: ClassVar[str] = ''  # the first part of its settings' dotted names
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            if entry.metadata:
+                name = f'{self.group}.{entry.name}'.removeprefix('.')
+                _check(name, entry, getattr(self, entry.name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings(Settings):
+    """Which network runs, and where."""
+
+    group = 'model'
+
+    path: str = setting(
+        'embedded',
+        "The network: 'embedded', a local folder in diffusers layout, or a hub id such as "
+        "'tencent/DepthCrafter' (about 3 GB, academic licence).",
+    )
+    base: str = setting(
+        'stabilityai/stable-video-diffusion-img2vid-xt',
+        'Folder or hub id that holds the image encoder and the VAE where model.path has only '
+        'a UNet.',
+    )
+    allow_download: bool = setting(
+        False, 'Fetch a hub id that is not yet on this machine. Off: a missing one is an error.'
+    )
+    device: str = setting(
+        'cpu',
+        "Where the network runs: 'cpu', 'cuda', 'cuda:1'. A device that is absent is an error.",
+    )
+    dtype: str = setting(
+        'float32',
+        'Arithmetic of the network; float16 or bfloat16 halve memory on a GPU and are slower '
+        'on most CPUs.',
+        choices=('float32', 'float16', 'bfloat16'),
+    )
+    max_side: int = setting(
+        0,
+        "Longest side the network sees; larger is sharper and slower. 0 takes the model's own.",
+        unit='pixels',
+        low=0,
+        high=2048,
+    )
+    threads: int = setting(
+        0,
+        'CPU threads of the network; results are bit-equal only at equal counts. 0 leaves '
+        "torch's choice.",
+        unit='threads',
+        low=0,
+        high=256,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowSettings(Settings):
+    """How the video is cut."""
+
+    group = 'window'
+
+    length: int = setting(
+        0,
+        "Frames denoised together; longer is steadier and needs more memory. 0 takes the model's "
+        'own (DepthCrafter: 90; 110 for driving).',
+        unit='frames',
+        low=0,
+        high=256,
+    )
+    overlap: int = setting(
+        0,
+        'Frames shared by neighbouring windows; more ties their scales harder and costs time. '
+        "0 takes the model's own (DepthCrafter: 30).",
+        unit='frames',
+        low=0,
+        high=128,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.length == 1:
+            raise ConfigError('window.length = 1 leaves no room for an overlap; set 0, or 2 up')
+        if self.length and self.overlap >= self.length:
+            raise ConfigError(
+                f'window.overlap = {self.overlap} must be smaller than '
+                f'window.length = {self.length}, or no window would add a new frame'
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingSettings(Settings):
+    """How noise becomes depth."""
+
+    group = 'sampling'
+
+    steps: int = setting(
+        5,
+        'Noise levels of the sampler; more follows the model closer and costs one network call '
+        'each.',
+        unit='levels',
+        low=2,
+        high=100,
+    )
+    skip_last: bool = setting(
+        True,
+        'Leave out the network call at the lowest noise level, which changes the result by about '
+        'that level. Turn off for parity checks.',
+    )
+    seed: int = setting(
+        0, 'Seed of the noise; with the index of the frame it fixes every draw.', low=0
+    )
+    overlap_start: bool = setting(
+        True,
+        "Start the overlap from the previous window's latents, as DepthCrafter does. Off: "
+        'independent windows.',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleSettings(Settings):
+    """How the windows come onto one scale."""
+
+    group = 'scale'
+
+    align: bool = setting(
+        True,
+        "Fit each window's scale and shift to its predecessors' depth in the overlap. Off: the "
+        "windows keep the network's own.",
+    )
+    min_pixels: int = setting(
+        1000,
+        'Overlap pixels that must be valid in both windows; fewer is an error.',
+        unit='pixels',
+        low=10,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseSettings(Settings):
+    """How camera poses are derived from depth and tracks."""
+
+    group = 'poses'
+
+    derive: bool = setting(True, 'Derive camera poses. Off: depth only, no tracking time.')
+    max_tracks: int = setting(
+        400,
+        'Points followed at a time; more is steadier and slower.',
+        unit='points',
+        low=20,
+        high=5000,
+    )
+    min_tracks: int = setting(
+        15, 'Points two frames must share for a pose; fewer leaves it unknown.', low=6, high=1000
+    )
+    max_error_px: float = setting(
+        2.0,
+        'Reprojection error beyond which a track counts as an outlier, in pixels of an image '
+        '320 wide (scaled with the width).',
+        unit='pixels',
+        low=0.1,
+        high=50.0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthSettings(Settings):
+    """What leaves as depth."""
+
+    group = 'depth'
+
+    upsampling: str = setting(
+        'guided',
+        "How disparity reaches the image's size: 'guided' follows the image's edges, 'linear' "
+        'does not.',
+        choices=('guided', 'linear'),
+    )
+    prior_shift: float = setting(
+        0.15,
+        "Disparity added before inverting, as a share of the first window's range, where the "
+        "camera's motion does not tell. Larger pulls far things nearer.",
+        low=0.001,
+        high=10.0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthSyncSettings(Settings):
+    """All of them; a dotted name such as window.length finds one."""
+
+    model: ModelSettings = field(default_factory=ModelSettings)
+    window: WindowSettings = field(default_factory=WindowSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    scale: ScaleSettings = field(default_factory=ScaleSettings)
+    poses: PoseSettings = field(default_factory=PoseSettings)
+    depth: DepthSettings = field(default_factory=DepthSettings)
+
+
+def walk(settings: Settings, prefix: str = '') -> Iterator[tuple[str, Value, Field[Any]]]:
+    """Give every setting as (dotted name, value, field), in the order of declaration."""
+    for entry in fields(settings):
+        value = getattr(settings, entry.name)
+        name = f'{prefix}{entry.name}'
+        if is_dataclass(value):
+            yield from walk(value, f'{name}.')
+        else:
+            yield name, value, entry
+
+
+def with_values(settings: Tree, values: Mapping[str, Value]) -> Tree:
+    """
+    Return the settings with some dotted names changed, every rule checked again.
+
+    :raises ConfigError: a name is unknown (the nearest known one is named), or a value breaks
+        a rule.
+    """
+    known = [name for name, _, _ in walk(settings)]
+    for name in values:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise ConfigError(f'there is no setting {name!r}; the nearest is {nearest!r}')
+    return _replaced(settings, '', values)
+
+
+def _replaced(group: Tree, prefix: str, values: Mapping[str, Value]) -> Tree:
+    changes: dict[str, Any] = {}
+    for entry in fields(group):
+        name = f'{prefix}{entry.name}'
+        current = getattr(group, entry.name)
+        if is_dataclass(current):
+            changes[entry.name] = _replaced(current, f'{name}.', values)
+        elif name in values:
+            changes[entry.name] = values[name]
+    return replace(group, **changes)
+
+
+def _check(name: str, entry: Field[Any], value: Value) -> None:
+    facts = entry.metadata
+    wanted = type(entry.default)
+    if type(value) is not wanted:
+        raise ConfigError(
+            f'{name} = {value!r} is {type(value).__name__}, it must be {wanted.__name__}'
+        )
+    unit = f' {facts["unit"]}' if facts['unit'] else ''
+    low, high = facts['low'], facts['high']
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise ConfigError(f'{name} = {value}{unit} is outside [{low}, {high}]')
+    if facts['choices'] and value not in facts['choices']:
+        raise ConfigError(f'{name} = {value!r} is none of {", ".join(facts["choices"])}')
