@@ -1,7 +1,8 @@
 """The one object that node, bag tool and evaluation push frames into."""
 
 from depthsync_ros.core.backbone import Backbone
-from depthsync_ros.core.depthsync import Accepted, Run, solve_window, Solved, WindowResult
+from depthsync_ros.core.context import Accepted, Run, Solved, WindowContext
+from depthsync_ros.core.depthsync import solve_window, WindowResult
 from depthsync_ros.core.errors import AlignmentError, ConfigError, InputError
 from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
 from depthsync_ros.core.resolution import UPSAMPLERS
@@ -86,7 +87,9 @@ class Pipeline:
         known = self._solved[len(self._solved) - window.known :] if window.known else ()
         try:
             result = solve_window(
-                self.backbone, self.settings, window.items, known, self._held, self._run
+                WindowContext(
+                    self.backbone, self.settings, window.items, known, self._held, self._run
+                )
             )
         except AlignmentError as error:
             return self._lose(window, str(error))

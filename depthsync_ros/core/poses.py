@@ -94,9 +94,9 @@ def solve_poses(seen: Sightings, limits: PoseLimits) -> WindowPoses:
             'the view may be textureless, blurred or cut: poses are unknown until ~/reset'
         )
     for _ in range(ROUNDS):
-        points_window = _merge(seen, cam_T_window, posed)
+        points_window = place_points(seen, cam_T_window, posed)
         cam_T_window = _refine(seen, points_window, cam_T_window, posed, limits)
-    points_window = _merge(seen, cam_T_window, posed)
+    points_window = place_points(seen, cam_T_window, posed)
     error = _errors(seen, points_window, cam_T_window)[posed]
     return _summary(seen, cam_T_window, posed, error, 2.0 * seen.error_limit(limits))
 
@@ -156,7 +156,7 @@ def _fit_frame(
     return best
 
 
-def _merge(seen: Sightings, cam_T_window: Transform, posed: Mask) -> Points:
+def place_points(seen: Sightings, cam_T_window: Transform, posed: Mask) -> Points:
     """Place each track where its posed sightings agree; far sightings count less."""
     placed = transform(invert(cam_T_window), seen.points)
     usable = seen.visible & np.isfinite(seen.depth) & posed[:, None]

@@ -211,6 +211,47 @@ class PoseSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GuidanceSettings(Settings):
+    """How strongly each denoising step is corrected; both weights 0 is plain sampling."""
+
+    group = 'guidance'
+
+    scale: float = setting(
+        0.0,
+        "Share by which each step pulls the overlap onto its predecessors' depth. 1 replaces it; "
+        '0 leaves scale to the fit after sampling.',
+        low=0.0,
+        high=1.0,
+    )
+    geometry: float = setting(
+        0.0,
+        'Share by which each step pulls the window towards depth whose frames agree in 3D. 1 '
+        'replaces it; 0 leaves geometry to geometry.refine.',
+        low=0.0,
+        high=1.0,
+    )
+    max_sigma: float = setting(
+        10.0,
+        'Noise level above which a step is left alone: there the network forgets what guidance '
+        'did, and the depth to be corrected is not there yet.',
+        low=0.0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeometrySettings(Settings):
+    """How frames are made to agree in 3D after sampling."""
+
+    group = 'geometry'
+
+    refine: bool = setting(
+        False,
+        "Bend each window's depth, smoothly, towards what its tracks triangulate to. Needs "
+        'poses.derive and a camera that moves.',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class DepthSettings(Settings):
     """What leaves as depth."""
 
@@ -239,6 +280,8 @@ class DepthSyncSettings(Settings):
     window: WindowSettings = field(default_factory=WindowSettings)
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     scale: ScaleSettings = field(default_factory=ScaleSettings)
+    guidance: GuidanceSettings = field(default_factory=GuidanceSettings)
+    geometry: GeometrySettings = field(default_factory=GeometrySettings)
     poses: PoseSettings = field(default_factory=PoseSettings)
     depth: DepthSettings = field(default_factory=DepthSettings)
 
