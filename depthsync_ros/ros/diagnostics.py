@@ -1,0 +1,117 @@
+"""The node's state for people and monitors: a diagnostic_msgs/DiagnosticStatus."""
+
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from depthsync_ros.ros.environment import FASTDDS_REMEDY, uses_fastdds
+from depthsync_ros.ros.ledger import Counts
+
+MISSING_SHARE = 0.02  # of the images that should have come, before it is worth a warning
+MISSING_FEW = 3
+UNMATCHED_FEW = 10
+RELIABLE_REMEDY = 'raise input.history, or publish with reliable QoS and set input.reliability'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """Everything the status says, at one moment."""
+
+    state: str
+    model: str
+    failure: str  # why the node could not be configured or had to stop; '' if nothing
+    counts: Counts
+    newly_dropped: int
+    queued: int
+    pending: int
+    missing: int  # images that should have come, by their stamps
+    image_topic: str
+    info_topic: str
+    image_publishers: int
+    info_publishers: int
+    metric: bool
+
+
+def status(name: str, health: Health) -> DiagnosticStatus:
+    """Say it as a DiagnosticStatus, the worst thing first."""
+    warnings = _warnings(health)
+    if health.failure:
+        level, message = DiagnosticStatus.ERROR, health.failure
+    elif warnings:
+        level, message = DiagnosticStatus.WARN, '; '.join(warnings)
+    else:
+        level, message = DiagnosticStatus.OK, health.state
+    return DiagnosticStatus(
+        level=level,
+        name=name,
+        message=message,
+        hardware_id=health.model,
+        values=[KeyValue(key=key, value=str(value)) for key, value in _values(health).items()],
+    )
+
+
+def _warnings(health: Health) -> list[str]:
+    if health.state != 'active':
+        return []
+    counts, found = health.counts, []
+    if not counts.images:
+        found.append(_silence('image', health.image_topic, health.image_publishers))
+    if not counts.infos:
+        found.append(_silence('camera_info', health.info_topic, health.info_publishers))
+    if _images_missing(health):
+        found.append(f'{health.missing} images did not arrive: {_remedy()}')
+    if counts.infos and counts.unmatched > UNMATCHED_FEW:
+        found.append(
+            f'{counts.unmatched} images have no camera_info of exactly their stamp: remap '
+            'camera_info to the topic of the same driver'
+        )
+    if health.newly_dropped:
+        found.append(f'{health.newly_dropped} frames dropped: {counts.last_loss}')
+    return found
+
+
+def _silence(what: str, topic: str, publishers: int) -> str:
+    if publishers:
+        return (
+            f'no {what} on {topic} though {publishers} publish there: their QoS does not fit; '
+            "set input.reliability to 'sensor_data'"
+        )
+    return f'nobody publishes {what} on {topic}: remap it'
+
+
+def _images_missing(health: Health) -> bool:
+    should_be = health.counts.images + health.missing
+    return health.missing > MISSING_FEW and health.missing > MISSING_SHARE * should_be
+
+
+def _remedy() -> str:
+    return FASTDDS_REMEDY if uses_fastdds() else RELIABLE_REMEDY
+
+
+def _values(health: Health) -> dict[str, object]:
+    counts = health.counts
+    values: dict[str, object] = {
+        'state': health.state,
+        'images received': counts.images,
+        'camera_infos received': counts.infos,
+        'matched': counts.matched,
+        'accepted': counts.accepted,
+        'published': counts.published,
+        'dropped': counts.dropped,
+        'waiting': counts.waiting,
+        'waiting for camera_info': counts.unmatched,
+        'waiting in queue': health.queued,
+        'waiting in window': health.pending,
+        'windows': counts.windows,
+        'windows lost': counts.windows_lost,
+        'images missing': health.missing,
+        'latency s': f'{counts.latency_s:.3f}',
+        'metric': health.metric,
+        'unit': 'metre' if health.metric else 'constant unit of this run (not metres)',
+    }
+    values |= {f'dropped: {why}': number for why, number in counts.dropped_for.items()}
+    if counts.last_loss:
+        values['last loss'] = counts.last_loss
+    if _images_missing(health):
+        values['remedy'] = _remedy()
+    return values

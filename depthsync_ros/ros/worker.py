@@ -1,0 +1,175 @@
+"""The one thread that computes: frames and commands in their order, one at a time."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from typing import Protocol
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+from depthsync_ros.core.errors import DepthSyncError, InputError
+from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
+from depthsync_ros.core.pipeline import Pipeline
+from depthsync_ros.core.settings import DepthSyncSettings
+from depthsync_ros.ros import ledger as book
+from depthsync_ros.ros.convert import Arrival, TIME_JUMP_NS
+from depthsync_ros.ros.inbox import Command, Inbox
+from depthsync_ros.ros.ledger import Ledger
+
+FLUSH, RESET = 'flush', 'reset'
+LOG_PERIOD_S = 5.0
+
+
+class Results(Protocol):
+    """Whoever takes what the pipeline finished."""
+
+    def publish_frame(self, frame: DepthFrame) -> None:
+        """Take one finished frame."""
+        ...
+
+    def publish_report(self, report: WindowReport) -> None:
+        """Take the report of one window."""
+        ...
+
+
+class Worker:
+    """
+    Feeds the pipeline from the inbox and hands its output on, from `start` to `stop`.
+
+    :param decode: makes a frame of an arrival; raises InputError.
+    :param settings: gives the settings of the moment; live ones apply from the next window on.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        results: Results,
+        ledger: Ledger,
+        inbox: Inbox[Arrival],
+        *,
+        decode: Callable[[Arrival], Frame],
+        settings: Callable[[], DepthSyncSettings],
+        logger: RcutilsLogger,
+    ) -> None:
+        self._pipeline = pipeline
+        self._results = results
+        self._ledger = ledger
+        self._inbox = inbox
+        self._decode = decode
+        self._settings = settings
+        self._logger = logger
+        self._received_s: dict[int, float] = {}  # by stamp, of the frames in the pipeline
+        self._last_ns = 0
+        self._command: Command | None = None
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix='depthsync-worker')
+        self._running: Future[None] | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._running = self._threads.submit(self._run)
+
+    def stop(self) -> None:
+        """
+        End after the call under way, join the thread, book what was left as dropped.
+
+        Nothing that was computed is published in part.
+        """
+        self._abandon(book.DEACTIVATED)
+        self._threads.shutdown(wait=True)
+        if self.bug is None:
+            self._take_output(self._pipeline.reset(), book.DEACTIVATED)
+
+    @property
+    def bug(self) -> BaseException | None:
+        """What ended the thread before it was told to stop."""
+        if self._running is None or not self._running.done():
+            return None
+        return self._running.exception()
+
+    @property
+    def pending(self) -> int:
+        """Frames in the pipeline."""
+        return self._pipeline.pending
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._abandon(book.BUG)
+            if self._command is not None:
+                self._command.answer('the worker was stopped by a bug', success=False)
+
+    def _work(self) -> None:
+        while (item := self._inbox.get()) is not None:
+            self._command = item if isinstance(item, Command) else None
+            before = self._pipeline.pending + (self._command is None)
+            try:
+                self._handle(item)
+            except DepthSyncError as error:
+                self._lose(item, before - self._pipeline.pending, error)
+            self._command = None
+
+    def _handle(self, item: Arrival | Command) -> None:
+        self._pipeline.settings = self._settings()
+        if isinstance(item, Arrival):
+            self._take(item)
+        elif item.name == FLUSH:
+            self._take_output(self._pipeline.flush(), book.WINDOW_LOST)
+            item.answer(str(self._ledger.counts()))
+        else:
+            self._restart(book.RESET)
+            item.answer(f'a new run starts; {self._ledger.counts()}')
+
+    def _take(self, arrival: Arrival) -> None:
+        frame = self._decode(arrival)
+        if frame.stamp_ns < self._last_ns - TIME_JUMP_NS:
+            jump_s = (self._last_ns - frame.stamp_ns) / 1e9
+            self._logger.warning(f'time jumped back by {jump_s:.1f} s: a new run starts')
+            self._restart(book.TIME_JUMPED)
+        if frame.stamp_ns > self._last_ns:
+            self._received_s[frame.stamp_ns] = arrival.received_s
+        output = self._pipeline.push(frame)
+        self._last_ns = frame.stamp_ns
+        self._ledger.count('accepted')
+        self._take_output(output, book.WINDOW_LOST)
+
+    def _restart(self, why: str) -> None:
+        self._take_output(self._pipeline.reset(), why)
+        self._last_ns = 0
+
+    def _take_output(self, output: Output, why_dropped: str) -> None:
+        for frame in output.frames:
+            self._results.publish_frame(frame)
+            received_s = self._received_s.pop(frame.stamp_ns)
+            self._ledger.published(time.monotonic() - received_s)
+        for report in output.reports:
+            self._results.publish_report(report)
+            self._ledger.count('windows')
+        for dropped in output.dropped:
+            self._book_dropped(dropped, why_dropped)
+
+    def _book_dropped(self, dropped: Dropped, why: str) -> None:
+        number = len(dropped.stamps_ns)
+        self._ledger.dropped(number, why, dropped.reason)
+        for stamp_ns in dropped.stamps_ns:
+            del self._received_s[stamp_ns]
+        if why == book.WINDOW_LOST:
+            self._ledger.count('windows_lost')
+            self._logger.error(f'window lost with its {number} new frames: {dropped.reason}')
+
+    def _lose(self, item: Arrival | Command, number: int, error: DepthSyncError) -> None:
+        why = book.REFUSED if isinstance(error, InputError) else book.WINDOW_LOST
+        self._logger.error(f'frames lost: {error}', throttle_duration_sec=LOG_PERIOD_S)
+        self._ledger.dropped(number, why, str(error))
+        if isinstance(item, Command):
+            item.answer(str(error), success=False)
+        elif item.stamp_ns > self._last_ns:
+            self._received_s.pop(item.stamp_ns, None)
+
+    def _abandon(self, why: str) -> None:
+        """Close the inbox; nobody waits for an answer that will not come."""
+        left = self._inbox.close()
+        commands = [item for item in left if isinstance(item, Command)]
+        self._ledger.dropped(len(left) - len(commands), why)
+        for command in commands:
+            command.answer('the node was deactivated before its turn came', success=False)
