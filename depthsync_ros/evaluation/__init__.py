@@ -1,0 +1,1 @@
+"""Scores of depth and poses against truth, and the tables made of them."""

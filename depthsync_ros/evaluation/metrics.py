@@ -1,0 +1,269 @@
+"""How far predicted depth is from the truth, after an alignment that is said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import cv2
+from depthsync_ros.core.errors import InputError
+from depthsync_ros.core.scale import cross_fade
+from depthsync_ros.core.shapes import Maps
+import numpy as np
+
+MIN_DISPARITY = 1e-3  # predicted and aligned disparity, DepthCrafter's floor
+MIN_DEPTH_M = 1e-3
+DELTA = 1.25
+LN10 = float(np.log(10.0))
+THIN = 4  # every fourth pixel, both ways, is enough for a median
+ALIGNMENTS = ('video', 'scale', 'window', 'none')
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Disparity of a prediction to disparity of the truth: scale * d + shift."""
+
+    scale: float
+    shift: float
+
+
+@dataclass(frozen=True)
+class DepthErrors:
+    """
+    Errors of a video's depth, averaged over each frame's valid pixels, then over frames.
+
+    Units: rmse_m metres; the others are ratios, shares, and decades (log10).
+    """
+
+    absrel: float
+    delta1: float
+    delta2: float
+    delta3: float
+    rmse_m: float
+    log10: float
+
+
+def to_size(disparity: Maps, height: int, width: int) -> Maps:
+    """Resize each frame's disparity to the truth's size, linearly."""
+    if disparity.shape[1:] == (height, width):
+        return disparity
+    return np.stack([cv2.resize(one, (width, height)) for one in disparity])
+
+
+def known(truth_m: np.ndarray, max_depth_m: float) -> np.ndarray:
+    """Say where the truth can be scored against; invalid truth is 0 or NaN."""
+    return (truth_m > MIN_DEPTH_M) & (truth_m < max_depth_m)
+
+
+def fit_affine(
+    disparity: Maps, truth_m: Maps, max_depth_m: float, *, with_shift: bool = True
+) -> Affine:
+    """
+    Fit one scale and shift by least squares in disparity, over all frames at once.
+
+    Unknown (NaN) disparity counts as the floor: a method gains nothing by leaving out what is
+    hard.
+
+    Source: DepthCrafter (arXiv:2409.02095), evaluation protocol.
+
+    :raises InputError: no pixel of the truth is valid, or the prediction is constant.
+    """
+    count, offset = 0, float(np.nan_to_num(disparity[0], nan=0.0).mean()) if with_shift else 0.0
+    sums = np.zeros(4)  # x, y, xx, xy; x is taken from an offset, for the sake of precision
+    for one, truth in zip(disparity, truth_m, strict=True):
+        valid = known(truth, max_depth_m)
+        x = _floored(one[valid]).astype(np.float64) - offset
+        y = 1.0 / truth[valid].astype(np.float64)
+        count += len(x)
+        sums += (x.sum(), y.sum(), x @ x, x @ y)
+    if not count:
+        raise InputError(
+            f'no pixel of the true depth lies between {MIN_DEPTH_M} and {max_depth_m} m: check '
+            "the dataset's depth unit and maximum depth"
+        )
+    if not with_shift:
+        return Affine(float(sums[3] / sums[2]), 0.0)
+    mean_x, mean_y, mean_xx, mean_xy = sums / count
+    spread = mean_xx - mean_x**2
+    if spread <= 1e-12 * max(mean_xx, MIN_DISPARITY**2):
+        raise InputError(
+            f'the predicted disparity is constant ({offset + mean_x:.4g}) where the truth is '
+            'known: no scale can be fitted; check what was saved as prediction'
+        )
+    scale = (mean_xy - mean_x * mean_y) / spread
+    return Affine(float(scale), float(mean_y - scale * (mean_x + offset)))
+
+
+def apply_affine(affine: Affine, disparity: Maps, max_depth_m: float) -> Maps:
+    """
+    Turn disparity into depth in metres, clipped as the protocol says.
+
+    Source: DepthCrafter (arXiv:2409.02095), evaluation protocol.
+    """
+    depth = _floored(disparity)  # a copy
+    depth *= depth.dtype.type(affine.scale)
+    depth += depth.dtype.type(affine.shift)
+    np.maximum(depth, depth.dtype.type(MIN_DISPARITY), out=depth)
+    np.divide(1.0, depth, out=depth)
+    return np.clip(depth, MIN_DEPTH_M, max_depth_m, out=depth)
+
+
+def align(
+    disparity: Maps,
+    truth_m: Maps,
+    max_depth_m: float,
+    how: str = 'video',
+    windows: Sequence[range] = (),
+) -> Maps:
+    """
+    Put a predicted video on the truth's scale and give its depth in metres.
+
+    'video' fits one scale and shift for all frames, 'scale' one scale, 'window' a scale and
+    shift for the frames each window sees first, 'none' takes 1 / disparity as metres.
+
+    Shapes: disparity and truth_m (frames, height, width), of one size; see `to_size`.
+
+    :raises InputError: nothing can be fitted, or the windows leave out frames.
+    """
+    if how == 'window':
+        return _align_windows(disparity, truth_m, max_depth_m, windows)
+    if how == 'none':
+        affine = Affine(1.0, 0.0)
+    elif how in ALIGNMENTS:
+        affine = fit_affine(disparity, truth_m, max_depth_m, with_shift=how == 'video')
+    else:
+        raise InputError(f'alignment {how!r} is none of {", ".join(ALIGNMENTS)}')
+    return apply_affine(affine, disparity, max_depth_m)
+
+
+def depth_errors(depth_m: Maps, truth_m: Maps, max_depth_m: float) -> DepthErrors:
+    """
+    Score aligned depth, frame by frame; frames without any valid truth are left out.
+
+    Source: DepthCrafter (arXiv:2409.02095), evaluation protocol.
+
+    :raises InputError: no frame has valid truth.
+    """
+    rows = []
+    for depth, truth in zip(depth_m, truth_m, strict=True):
+        valid = known(truth, max_depth_m)
+        if valid.any():
+            rows.append(_frame_errors(depth[valid], truth[valid]))
+    if not rows:
+        raise InputError(
+            f'no frame has true depth below {max_depth_m} m: check the depth unit of the dataset'
+        )
+    return DepthErrors(*(float(value) for value in np.mean(rows, axis=0)))
+
+
+def frame_absrel(depth_m: Maps, truth_m: Maps, max_depth_m: float) -> np.ndarray:
+    """Give AbsRel of each frame; NaN where the truth is empty."""
+    errors = np.full(len(depth_m), np.nan)
+    for i, (depth, truth) in enumerate(zip(depth_m, truth_m, strict=True)):
+        valid = known(truth, max_depth_m)
+        if valid.any():
+            errors[i] = (np.abs(depth[valid] - truth[valid]) / truth[valid]).mean()
+    return errors
+
+
+def oracle_depth(
+    own: Sequence[Maps], windows: Sequence[range], truth_m: Maps, max_depth_m: float
+) -> Maps:
+    """
+    Give the depth a network knows: every window under its own best scale and shift.
+
+    Frames that two windows share fade from one to the other, as in the pipeline.
+
+    Shapes: own holds one (frames, rows, cols) a window, its raw disparity at any size.
+    """
+    blended = np.full(truth_m.shape, np.nan, np.float32)
+    for raw, window in zip(own, windows, strict=True):
+        inside = slice(window.start, window.stop)
+        disparity = to_size(raw, *truth_m.shape[1:])
+        affine = fit_affine(disparity, truth_m[inside], max_depth_m)
+        aligned = affine.scale * _floored(disparity) + affine.shift
+        seen = [i for i in window if np.isfinite(blended[i, 0, 0])]
+        for i in window:
+            later = aligned[i - window.start]
+            if i in seen:
+                later = cross_fade(blended[i], later, seen.index(i), len(seen))
+            blended[i] = later
+    return apply_affine(Affine(1.0, 0.0), blended, max_depth_m)
+
+
+def drift_removed(baseline: float, ours: float, oracle: float) -> float:
+    """
+    Give the share of the drift error that a strategy removes; NaN where nothing drifts.
+
+    >>> drift_removed(0.20, 0.14, 0.10)
+    0.6
+    """
+    drift = baseline - oracle
+    return round((baseline - ours) / drift, 12) if drift > 0.0 else float('nan')
+
+
+def window_scales(
+    depth_m: Maps, truth_m: Maps, max_depth_m: float, windows: Sequence[range]
+) -> np.ndarray:
+    """
+    Give each window's own scale: the median of depth over truth, after the video's alignment.
+
+    One for every window is a video without drift; NaN where a window has no truth.
+    """
+    scales = np.full(len(windows), np.nan)
+    for k, window in enumerate(windows):
+        thin = np.s_[window.start : window.stop, ::THIN, ::THIN]
+        valid = known(truth_m[thin], max_depth_m)
+        if valid.any():
+            scales[k] = np.median(depth_m[thin][valid] / truth_m[thin][valid])
+    return scales
+
+
+def scale_drift(scales: np.ndarray) -> float:
+    """Give the spread of the windows' scales: the standard deviation of their logarithms."""
+    return float(np.nanstd(np.log(scales)))
+
+
+def as_row(errors: DepthErrors) -> dict[str, float]:
+    """Name the errors for a table."""
+    return {field.name: getattr(errors, field.name) for field in fields(errors)}
+
+
+def _align_windows(
+    disparity: Maps, truth_m: Maps, max_depth_m: float, windows: Sequence[range]
+) -> Maps:
+    depth = np.empty_like(disparity)
+    done = 0
+    for window in windows:
+        if window.start > done:
+            break
+        whole = slice(window.start, window.stop)
+        affine = fit_affine(disparity[whole], truth_m[whole], max_depth_m)
+        depth[done : window.stop] = apply_affine(
+            affine, disparity[done : window.stop], max_depth_m
+        )
+        done = window.stop
+    if done != len(disparity):
+        raise InputError(
+            f'the windows cover {done} of {len(disparity)} frames without a gap; alignment '
+            "'window' needs all of them"
+        )
+    return depth
+
+
+def _floored(disparity: np.ndarray) -> np.ndarray:
+    """Copy disparity with the unknown and the too far at the floor."""
+    return np.fmax(disparity, disparity.dtype.type(MIN_DISPARITY))
+
+
+def _frame_errors(depth: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
+    difference = np.abs(depth - truth)
+    ratio = depth / truth
+    worst = np.maximum(ratio, 1.0 / ratio)
+    size = len(truth)
+    return (
+        float((difference / truth).mean(dtype=np.float64)),
+        np.count_nonzero(worst < DELTA) / size,
+        np.count_nonzero(worst < DELTA**2) / size,
+        np.count_nonzero(worst < DELTA**3) / size,
+        float(np.sqrt((difference * difference).mean(dtype=np.float64))),
+        float(np.log(worst).mean(dtype=np.float64)) / LN10,
+    )

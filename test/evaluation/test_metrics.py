@@ -1,0 +1,208 @@
+from depthsync_ros.core.errors import InputError
+from depthsync_ros.evaluation.metrics import (
+    align,
+    as_row,
+    depth_errors,
+    drift_removed,
+    fit_affine,
+    frame_absrel,
+    oracle_depth,
+    scale_drift,
+    to_size,
+    window_scales,
+)
+from made_up_video import noisy_video
+import numpy as np
+import pytest
+
+MAX_DEPTH_M = 10.0
+# One least-squares fit in float64 on 1e4 values near 1 keeps about 12 digits.
+EXACT = 1e-9
+
+
+def test_truth_as_prediction_scores_perfect() -> None:
+    video = noisy_video()
+    depth = np.where(video.truth_m > 0.0, video.truth_m, 5.0)
+
+    scores = as_row(depth_errors(depth, video.truth_m, MAX_DEPTH_M))
+
+    assert scores == {
+        'absrel': 0.0, 'delta1': 1.0, 'delta2': 1.0, 'delta3': 1.0, 'rmse_m': 0.0, 'log10': 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(('scale', 'shift'), [(0.3, 0.2), (40.0, 5.0), (1.0, 0.0)])
+def test_a_known_affine_in_disparity_scores_perfect_after_alignment(scale, shift) -> None:
+    truth = np.clip(noisy_video().truth_m, 0.5, 9.0)
+
+    aligned = align(scale / truth + shift, truth, MAX_DEPTH_M)
+
+    assert depth_errors(aligned, truth, MAX_DEPTH_M).absrel == pytest.approx(0.0, abs=EXACT)
+
+
+def test_errors_of_four_pixels_are_as_computed_by_hand() -> None:
+    truth = np.array([[[1.0, 2.0], [4.0, 0.0]]])
+    depth = np.array([[[1.1, 1.0], [4.0, 3.0]]])
+
+    scores = depth_errors(depth, truth, MAX_DEPTH_M)
+
+    # valid are 1.0, 2.0 and 4.0; ratios 1.1, 2.0 and 1.0
+    assert scores.absrel == pytest.approx((0.1 + 0.5 + 0.0) / 3.0, abs=EXACT)
+    assert scores.delta1 == pytest.approx(2.0 / 3.0, abs=EXACT)
+    assert scores.delta2 == pytest.approx(2.0 / 3.0, abs=EXACT)  # 2.0 > 1.25^2
+    assert scores.delta3 == pytest.approx(2.0 / 3.0, abs=EXACT)  # 2.0 > 1.953
+    assert scores.rmse_m == pytest.approx(((0.01 + 1.0) / 3.0) ** 0.5, abs=EXACT)
+    assert scores.log10 == pytest.approx((np.log10(1.1) + np.log10(2.0)) / 3.0, abs=EXACT)
+
+
+def test_errors_are_averaged_per_frame_before_over_frames() -> None:
+    truth = np.array([[[2.0, 2.0]], [[2.0, 0.0]], [[0.0, 0.0]]])
+    depth = np.array([[[2.0, 2.0]], [[3.0, 2.0]], [[9.0, 9.0]]])
+
+    scores = depth_errors(depth, truth, MAX_DEPTH_M)
+
+    assert scores.absrel == pytest.approx((0.0 + 0.5) / 2.0)  # over pixels it would be 0.5 / 3
+    assert frame_absrel(depth, truth, MAX_DEPTH_M) == pytest.approx(
+        [0.0, 0.5, np.nan], nan_ok=True
+    )
+
+
+def test_the_public_evaluations_give_the_same_figures() -> None:
+    # Figures of DepthCrafter's benchmark/eval/eval.py (absrel, deltas, rmse, log10; commit of
+    # 2025) on the arrays of noisy_video(), with its device set to the CPU; Video Depth
+    # Anything's benchmark/eval/eval.py gives absrel, delta1 and rmse alike to 1e-11.
+    public = {
+        'absrel': 0.13740157624657087,
+        'delta1': 0.8048946261405945,
+        'delta2': 0.9974397420883179,
+        'delta3': 1.0,
+        'rmse_m': 0.5737536049869487,
+        'log10': 0.05963203919232814,
+    }
+    video = noisy_video()
+
+    depth = align(video.disparity, video.truth_m, MAX_DEPTH_M)
+
+    # 1e-6: the public code counts in float32 and adds 1e-8 m to the truth.
+    assert as_row(depth_errors(depth, video.truth_m, MAX_DEPTH_M)) == pytest.approx(
+        public, abs=1e-6
+    )
+
+
+def test_least_squares_agree_with_the_hand_made_line() -> None:
+    # truth disparity 1, 2, 4 at 0, 1, 2: slope 1.5, intercept 5/6 by the normal equations;
+    # the prediction of 0 is floored to 0.001, which the closed form below includes.
+    x, y = np.array([0.001, 1.0, 2.0]), np.array([1.0, 2.0, 4.0])
+    slope = ((x - x.mean()) @ (y - y.mean())) / ((x - x.mean()) @ (x - x.mean()))
+
+    affine = fit_affine(np.array([[[0.0, 1.0, 2.0]]]), 1.0 / y[None, None], MAX_DEPTH_M)
+
+    assert affine.scale == pytest.approx(slope, abs=EXACT)
+    assert affine.shift == pytest.approx(y.mean() - slope * x.mean(), abs=EXACT)
+
+
+def test_scale_only_leaves_the_shift_alone() -> None:
+    truth = np.array([[[1.0, 2.0, 4.0]]])
+
+    affine = fit_affine(5.0 / truth, truth, MAX_DEPTH_M, with_shift=False)
+
+    assert affine.scale == pytest.approx(0.2, abs=EXACT)
+    assert affine.shift == 0.0
+
+
+def test_no_alignment_takes_disparity_as_inverse_metres() -> None:
+    truth = np.array([[[1.0, 2.0, 4.0]]])
+
+    depth = align(0.5 / truth, truth, MAX_DEPTH_M, 'none')
+
+    assert depth.tolist() == [[[2.0, 4.0, 8.0]]]
+
+
+def test_depth_is_clipped_to_the_data_sets_range() -> None:
+    truth = np.array([[[1.0, 2.0, 4.0]]])
+
+    depth = align(np.array([[[1e-9, np.nan, 1e9]]]), truth, MAX_DEPTH_M, 'none')
+
+    assert depth.tolist() == [[[10.0, 10.0, 0.001]]]
+
+
+def test_an_unknown_pixel_scores_as_far_away_not_as_left_out() -> None:
+    truth = np.array([[[1.0, 2.0, 4.0]]])
+    disparity = 1.0 / truth
+    disparity[0, 0, 0] = np.nan
+
+    depth = align(disparity, truth, MAX_DEPTH_M, 'none')
+
+    assert depth_errors(depth, truth, MAX_DEPTH_M).absrel == pytest.approx(9.0 / 3.0)
+
+
+def test_each_window_has_its_own_affine_under_window_alignment_and_in_the_oracle() -> None:
+    truth = np.clip(noisy_video(frames=6).truth_m, 0.5, 9.0)
+    windows = (range(4), range(2, 6))
+    own = [0.3 / truth[0:4] + 0.1, 0.8 / truth[2:6] + 0.4]
+    final = np.concatenate([own[0], own[1][2:]])
+
+    oracle = oracle_depth(own, windows, truth, MAX_DEPTH_M)
+    aligned = align(final[4:], truth[4:], MAX_DEPTH_M, 'window', [range(2)])
+
+    assert depth_errors(oracle, truth, MAX_DEPTH_M).absrel == pytest.approx(
+        0.0, abs=1e-6
+    )  # float32
+    assert depth_errors(aligned, truth[4:], MAX_DEPTH_M).absrel == pytest.approx(0.0, abs=EXACT)
+    assert depth_errors(align(final, truth, MAX_DEPTH_M), truth, MAX_DEPTH_M).absrel > 0.01
+
+
+def test_the_oracle_of_one_window_is_the_video_alignment() -> None:
+    video = noisy_video()
+    count = len(video.truth_m)
+
+    oracle = oracle_depth([video.disparity], [range(count)], video.truth_m, MAX_DEPTH_M)
+
+    aligned = align(video.disparity, video.truth_m, MAX_DEPTH_M)
+    assert oracle == pytest.approx(aligned, rel=1e-5)  # the oracle is float32
+
+
+def test_windows_with_a_gap_are_refused() -> None:
+    truth = np.ones((6, 2, 2)) * np.array([1.0, 2.0])
+
+    with pytest.raises(InputError, match='cover 2 of 6 frames'):
+        align(1.0 / truth, truth, MAX_DEPTH_M, 'window', [range(2), range(4, 6)])
+
+
+def test_the_share_of_drift_removed_is_one_at_the_oracle_and_zero_at_the_baseline() -> None:
+    assert drift_removed(0.2, 0.1, 0.1) == 1.0
+    assert drift_removed(0.2, 0.2, 0.1) == 0.0
+    assert np.isnan(drift_removed(0.1, 0.1, 0.1))
+
+
+def test_window_scales_tell_a_window_that_is_too_large() -> None:
+    truth = np.full((6, 4, 4), 2.0)
+    depth = truth.copy()
+    depth[3:] *= 1.5
+
+    scales = window_scales(depth, truth, MAX_DEPTH_M, [range(3), range(3, 6)])
+
+    assert scales == pytest.approx([1.0, 1.5])
+    assert scale_drift(scales) == pytest.approx(np.log(1.5) / 2.0)  # of two values, half the gap
+
+
+def test_a_prediction_is_resized_to_the_truth() -> None:
+    small = np.tile(np.array([[[0.0, 1.0]]], np.float32), (2, 1, 1))
+
+    large = to_size(small, 2, 4)
+
+    # bilinear, pixel centres at (i + 0.5) / 2
+    assert large[0, 0].tolist() == [0.0, 0.25, 0.75, 1.0]
+
+
+def test_errors_say_what_is_wrong() -> None:
+    truth = np.full((2, 3, 3), 2.0)
+
+    with pytest.raises(InputError, match='constant'):
+        fit_affine(np.full_like(truth, 0.5), truth, MAX_DEPTH_M)
+    with pytest.raises(InputError, match='depth unit'):
+        fit_affine(truth, 1000.0 * truth, MAX_DEPTH_M)  # millimetres taken for metres
+    with pytest.raises(InputError, match='depth unit'):
+        depth_errors(truth, 1000.0 * truth, MAX_DEPTH_M)
+    with pytest.raises(InputError, match="'median' is none of video"):
+        align(truth, truth, MAX_DEPTH_M, 'median')
