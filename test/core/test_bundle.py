@@ -1,0 +1,67 @@
+"""Bundle adjustment on a scene whose cameras and points are known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from depthsync_ros.core.bundle import adjust
+from depthsync_ros.core.camera import Camera, project
+from depthsync_ros.core.poses import PoseLimits, Sightings, sightings, solve_poses
+from depthsync_ros.core.rigid import angle_rad, exponential, invert, transform
+from depthsync_ros.core.tracks import WindowTracks
+
+CAMERA = Camera(320, 240, 260.0, 260.0, 159.5, 119.5)
+FRAMES, POINTS = 16, 200
+
+
+def walk(pixel_noise: float, depth_noise: float) -> tuple[Sightings, np.ndarray, np.ndarray]:
+    """Give what a camera moving past a cloud sees, its world_T_cam and the true depth."""
+    generator = np.random.default_rng(3)
+    cloud = generator.uniform((-2.0, -1.5, 1.5), (2.0, 1.5, 5.0), (POINTS, 3))
+    steps = np.arange(FRAMES)[:, None] * [0.03, 0.005, 0.01, 0.003, 0.008, -0.004]
+    world_T_cam = exponential(steps)
+    points = transform(invert(world_T_cam), np.broadcast_to(cloud, (FRAMES, POINTS, 3)))
+    pixels = project(CAMERA, points)
+    visible = ((pixels >= 0.0) & (pixels <= (319.0, 239.0))).all(axis=-1)
+    pixels = pixels + pixel_noise * generator.normal(size=pixels.shape)
+    depth = points[..., 2] * (1.0 + depth_noise * generator.normal(size=visible.shape))
+    pixels[~visible] = np.nan
+    depth[~visible] = np.nan
+    return sightings(WindowTracks(pixels, visible), CAMERA, depth), world_T_cam, points[..., 2]
+
+
+def test_truth_stays_where_it_is() -> None:
+    seen, world_T_cam, true_depth = walk(0.0, 0.0)
+
+    bundle = adjust(seen, solve_poses(seen, PoseLimits()))
+
+    error = invert(world_T_cam) @ bundle.poses.window_T_cam
+    assert np.abs(error[:, :3, 3]).max() < 1e-9
+    assert angle_rad(error).max() < 1e-7  # arccos loses half the digits near 1
+    known = seen.visible & (bundle.weights > 0.0)
+    assert known.sum() > 1000
+    np.testing.assert_allclose(bundle.depth[known], true_depth[known], rtol=1e-9)
+
+
+def test_points_come_out_better_than_the_depth_that_went_in() -> None:
+    seen, _, true_depth = walk(0.3, 0.05)
+
+    bundle = adjust(seen, solve_poses(seen, PoseLimits()))
+
+    known = seen.visible & np.isfinite(bundle.depth)
+    before = np.median(np.abs(seen.depth / true_depth - 1.0)[known])
+    after = np.median(np.abs(bundle.depth / true_depth - 1.0)[known])
+    assert before == pytest.approx(0.05 * 0.674, rel=0.1)  # the median of |N(0, 0.05)|
+    assert after < before / 3.0  # sixteen views of each point: noise falls by sqrt(16) at least
+
+
+def test_unit_of_the_depth_is_the_unit_of_the_path() -> None:
+    seen, _, _ = walk(0.3, 0.02)
+    twice = replace(seen, depth=2.0 * seen.depth)
+
+    path = adjust(seen, solve_poses(seen, PoseLimits())).poses.window_T_cam[:, :3, 3]
+    path_twice = adjust(twice, solve_poses(twice, PoseLimits())).poses.window_T_cam[:, :3, 3]
+
+    # Equal up to the damping's memory of the unit, a thousandth of a step.
+    np.testing.assert_allclose(path_twice, 2.0 * path, atol=1e-4)
