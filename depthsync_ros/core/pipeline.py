@@ -1,5 +1,7 @@
 """The one object that node, bag tool and evaluation push frames into."""
 
+from collections.abc import Callable
+
 from depthsync_ros.core.backbone import Backbone
 from depthsync_ros.core.context import Accepted, Run, Solved, WindowContext
 from depthsync_ros.core.depthsync import solve_window, WindowResult
@@ -19,11 +21,20 @@ class Pipeline:
 
     Memory stays constant in the video's length: one window of frames and results is kept.
 
+    observe, where given, sees each window's report and result as it is solved; evaluation reads
+    the windows' raw disparity there.
+
     :raises ConfigError: the model's own window does not go with the one that was set.
     """
 
-    def __init__(self, backbone: Backbone, settings: DepthSyncSettings) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        settings: DepthSyncSettings,
+        observe: Callable[[WindowReport, WindowResult], None] | None = None,
+    ) -> None:
         self.backbone = backbone
+        self._observe = observe
         self.settings = settings  # replace it to change live settings from the next window on
         self.length, self.overlap = _window_size(backbone, settings)
         self._start()
@@ -99,6 +110,8 @@ class Pipeline:
         self._solved = result.solved
         report = self._report(window, result)
         self._windows += 1
+        if self._observe is not None:
+            self._observe(report, result)
         return Output(frames, (report,))
 
     def _lose(self, window: Window[Accepted], reason: str) -> Output:

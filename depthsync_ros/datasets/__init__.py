@@ -1,0 +1,1 @@
+"""Readers of RGB-D datasets: one form for images, true depth, poses and calibration."""
