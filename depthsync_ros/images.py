@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import cv2
-import numpy as np
-
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.shapes import RgbImage
+import numpy as np
 
 
 class ImageLike(Protocol):
@@ -232,6 +231,8 @@ def decode_compressed(image: CompressedImageLike) -> RgbImage:
     seen = f'compressed image of format {image.format!r}, {data.size} bytes'
     if 'compressedDepth' in image.format:
         raise UnknownEncodingError(f'{seen} holds depth; choose the topic of a colour camera')
+    if _cut_off(data):
+        raise InputError(f'{seen}: the JPEG has no end; the message is cut off')
     raw_encoding, separator, compressed = (part.strip() for part in image.format.partition(';'))
     mosaic = bool(separator) and raw_encoding.startswith('bayer_')
     flags = cv2.IMREAD_UNCHANGED if mosaic else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -241,8 +242,6 @@ def decode_compressed(image: CompressedImageLike) -> RgbImage:
             f'{seen} could not be decoded; JPEG and PNG can, video streams (h264 and the like) '
             'cannot: republish the images'
         )
-    if _cut_off(data):
-        raise InputError(f'{seen}: the JPEG has no end; the message is cut off')
     if mosaic and pixels.ndim == 2:  # noqa: PLR2004  one channel: the mosaic itself
         return _demosaiced(raw_encoding, pixels)
     if (
@@ -257,7 +256,7 @@ def decode_compressed(image: CompressedImageLike) -> RgbImage:
 def _cut_off(data: np.ndarray) -> bool:
     """Tell a JPEG that lacks its end marker; OpenCV would fill the rest with grey."""
     text = data.tobytes()
-    return text.startswith(b'\xff\xd8') and text.rfind(b'\xff\xd9') < text.rfind(b'\xff\xda')
+    return text.startswith(b'\xff\xd8') and text.rfind(b'\xff\xd9') <= text.rfind(b'\xff\xda')
 
 
 def _demosaiced(encoding: str, mosaic: np.ndarray) -> RgbImage:

@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
 from depthsync_ros.calibration import calibration_of
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.frames import DepthFrame, WindowReport
 from depthsync_ros.core.rigid import invert
 from depthsync_ros.core.shapes import Transform
 from depthsync_ros.images import pixel_bytes
+import numpy as np
 
 WORLD_FRAME = 'depthsync_world'
 NS_PER_SECOND = 1_000_000_000
@@ -140,7 +139,11 @@ class Messages:
         )
 
     def window_report(self, report: WindowReport) -> Any:
-        """depthsync_ros/WindowReport; its header carries the window's last stamp."""
+        """
+        depthsync_ros/WindowReport; its header carries the window's last stamp.
+
+        Numbers become Python's own: rclpy takes none of numpy's integers.
+        """
         header = self.header(report.last_stamp_ns, report.frame_id)
         return self.words.message('depthsync_ros/msg/WindowReport')(
             header=header,
@@ -150,17 +153,17 @@ class Messages:
             new_frames=report.new_frames,
             first_stamp=self.time(report.first_stamp_ns),
             last_stamp=self.time(report.last_stamp_ns),
-            scale=report.scale,
-            shift=report.shift,
-            disparity_shift=report.disparity_shift,
+            scale=float(report.scale),
+            shift=float(report.shift),
+            disparity_shift=float(report.disparity_shift),
             metric=report.metric,
             unit=report.unit,
-            seam_pixels=report.seam_pixels,
-            seam_residual_before=report.seam_residual_before,
-            seam_residual_after=report.seam_residual_after,
-            tracks=report.tracks,
-            posed_frames=report.posed_frames,
-            pose_residual_px=report.pose_residual_px,
+            seam_pixels=int(report.seam_pixels),
+            seam_residual_before=float(report.seam_residual_before),
+            seam_residual_after=float(report.seam_residual_after),
+            tracks=int(report.tracks),
+            posed_frames=int(report.posed_frames),
+            pose_residual_px=float(report.pose_residual_px),
             encode_seconds=report.seconds.encode,
             denoise_seconds=report.seconds.denoise,
             decode_seconds=report.seconds.decode,

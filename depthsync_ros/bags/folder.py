@@ -7,13 +7,12 @@ import json
 from pathlib import Path
 
 import cv2
-import numpy as np
-
 from depthsync_ros.bags.storage import BagWriter
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.shapes import Transform
 from depthsync_ros.messages import Messages, NS_PER_SECOND, rotation_matrix
+import numpy as np
 
 IMAGE, INFO = '/camera/image_raw', '/camera/camera_info'
 TRUTH_DEPTH, TRUTH_ODOMETRY, TRUTH_WORLD = '/truth/depth', '/truth/odometry', 'truth_world'
@@ -158,9 +157,12 @@ def _camera(file: Path) -> Camera:
     try:
         numbers = json.loads(file.read_text(encoding='utf-8'))
         return Camera(
-            int(numbers['width']),
-            int(numbers['height']),
-            *(float(numbers[name]) for name in ('fx', 'fy', 'cx', 'cy')),
+            width=int(numbers['width']),
+            height=int(numbers['height']),
+            fx=float(numbers['fx']),
+            fy=float(numbers['fy']),
+            cx=float(numbers['cx']),
+            cy=float(numbers['cy']),
             distortion_model=str(numbers.get('distortion_model', 'none')),
             distortion=tuple(float(value) for value in numbers.get('distortion', ())),
         )

@@ -15,9 +15,10 @@ import sqlite3
 import struct
 import sys
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import apsw
+from depthsync_ros.core.errors import InputError
 import numpy as np
 from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer, WriterError
@@ -30,8 +31,6 @@ from rosbags.typesys import (
     TypesysError,
 )
 
-from depthsync_ros.core.errors import InputError
-
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdError
 else:
@@ -40,7 +39,7 @@ else:
 WINDOW_REPORT = 'depthsync_ros/msg/WindowReport'
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 # rosbag2's metadata format of Iron. Every later one reads it, and so does Humble.
-BAG_VERSION = 8
+BAG_VERSION: Final = 8
 # A type whose definition nobody has: rosbags asks for some hash, ROS reads this one as none.
 NO_HASH = f'RIHS01_{0:064}'
 
@@ -108,11 +107,11 @@ class BagVocabulary:
 
 def _window_report_text() -> str:
     """Read our message's definition: packaged, or beside the sources of a checkout."""
-    package = resources.files('depthsync_ros')
-    packaged = package / 'msg_definitions' / 'WindowReport.msg'
+    packaged = resources.files('depthsync_ros') / 'msg_definitions' / 'WindowReport.msg'
     if packaged.is_file():
         return packaged.read_text(encoding='utf-8')
-    return (Path(str(package)).parent / 'msg' / 'WindowReport.msg').read_text(encoding='utf-8')
+    checkout = Path(__file__).parents[2] / 'msg' / 'WindowReport.msg'
+    return checkout.read_text(encoding='utf-8')
 
 
 # ---- reading ------------------------------------------------------------------------------------
@@ -151,8 +150,8 @@ class BagReader:
         self._reader: Reader
 
     def __enter__(self) -> 'BagReader':
-        _refuse_unfinished(self.path)
         with _explained(self.path):
+            _check_databases(self.path)
             self._reader = Reader(self.path)
             self._stack.enter_context(self._reader)
         try:
@@ -199,22 +198,29 @@ class BagReader:
         chosen = [x for x in self._reader.connections if not topics or x.topic in topics]
         if not chosen:
             return
+        seen = 0
         with _explained(self.path):
             for connection, log_ns, data in self._reader.messages(chosen):
+                seen += 1
                 yield BagMessage(connection.topic, connection.msgtype, log_ns, data, connection)
+        self._check_count(seen, sum(connection.msgcount for connection in chosen))
 
     def _parts(self) -> Sequence[Any]:
         return getattr(self._reader.storage, 'storages', [self._reader.storage])
 
     def _check_complete(self) -> None:
         needed = self._reader.message_count
-        seen = sum(x.msgcount for part in self._parts() for x in part.connections)
         if needed == 0:
             raise InputError(f'{self.path} holds no messages; record again')
+        self._check_count(
+            sum(x.msgcount for part in self._parts() for x in part.connections), needed
+        )
+
+    def _check_count(self, seen: int, needed: int) -> None:
         if seen < needed:
             raise InputError(
-                f'{self.path} holds {seen} messages, its metadata.yaml counts {needed}: the bag '
-                'is cut off; copy it again, or run `ros2 bag reindex` to accept what is there'
+                f'{self.path} holds {seen} messages where its index counts {needed}: the bag is '
+                'cut off; copy it again, or run `ros2 bag reindex` to accept what is there'
             )
 
 
@@ -224,7 +230,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        if 'metadata.yaml' in str(error):
+        if 'Expected metadata' in str(error):
             raise InputError(
                 f'{path} has no metadata.yaml: it is not a rosbag2 folder, or its recording was '
                 'not closed; run `ros2 bag reindex`, or give the .mcap or .db3 file inside'
@@ -249,8 +255,8 @@ def _damaged(path: Path, error: BaseException) -> InputError:
     )
 
 
-def _refuse_unfinished(path: Path) -> None:
-    """Refuse a database that was not closed: SQLite would leave its last messages out."""
+def _check_databases(path: Path) -> None:
+    """Refuse a database that was cut off or not closed: SQLite would read it in part."""
     files = sorted(path.glob('*.db3')) if path.is_dir() else [path]
     for file in files:
         for suffix in ('-wal', '-journal'):
@@ -260,6 +266,24 @@ def _refuse_unfinished(path: Path) -> None:
                     f'{log} exists: the recording of {file} was not closed and part of it lies '
                     f"there; run `sqlite3 {file} 'pragma wal_checkpoint(truncate)'` first"
                 )
+        if file.suffix == '.db3' and file.is_file():
+            size, needed = file.stat().st_size, _database_bytes(file)
+            if size < needed:
+                raise _damaged(file, ReaderError(f'{size} of {needed} bytes are there'))
+
+
+def _database_bytes(file: Path) -> int:
+    """
+    Return how large an SQLite file says it is, 0 where it does not.
+
+    Source: SQLite's file format, sections 1.3.2 and 1.3.8: page size and number of pages.
+    """
+    with file.open('rb') as stream:
+        header = stream.read(32)
+    if len(header) < 32 or not header.startswith(b'SQLite format 3\0'):  # noqa: PLR2004
+        return 0
+    page, pages = struct.unpack_from('>H10xI', header, 16)
+    return int(pages) * (65536 if page == 1 else int(page))
 
 
 # ---- writing ------------------------------------------------------------------------------------

@@ -67,11 +67,10 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
 def run(args: argparse.Namespace) -> int:
     """Do it, and print what came of it."""
     # These bring torch and OpenCV along: only once the command is known to need them.
-    from depthsync_ros.models.load import load_backbone  # noqa: PLC0415
-
     from depthsync_ros.bags.process import check_job, process_bag  # noqa: PLC0415
     from depthsync_ros.cli.progress import show_progress  # noqa: PLC0415
     from depthsync_ros.core.pipeline import Pipeline  # noqa: PLC0415
+    from depthsync_ros.models.load import load_backbone  # noqa: PLC0415
 
     settings = read_settings(args)
     job = _job(args)

@@ -1,7 +1,7 @@
 """Settings as command-line options, as a ROS parameter file, and as pages for people."""
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def _boolean(text: str) -> bool:
     return text == 'true'
 
 
-_READERS = {bool: _boolean, int: int, float: float, str: str}
+_READERS: dict[type, Callable[[str], Value]] = {bool: _boolean, int: int, float: float, str: str}
 
 
 def _metavar(value: Value, entry: Field[Any]) -> str:
