@@ -10,7 +10,7 @@ import signal
 import sys
 from types import FrameType
 
-from depthsync_ros.cli import bag, folder, pages
+from depthsync_ros.cli import bag, evaluate, folder, pages
 from depthsync_ros.core.errors import DepthSyncError
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     bag.add_parser(commands)
+    evaluate.add_parser(commands)
     folder.add_parser(commands)
     pages.add_parser(commands)
     commands.add_parser('demo', help='play a packaged clip into the live node (needs ROS)')

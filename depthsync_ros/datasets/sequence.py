@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -82,7 +83,7 @@ class Video:
                 f'{self.name}: no frame is left; skipped were {self.skipped or "none"}'
             )
         stamps = [shot.stamp_ns for shot in self.shots]
-        for before, after in zip(stamps, stamps[1:], strict=False):
+        for before, after in pairwise(stamps):
             if after <= before:
                 raise InputError(
                     f'{self.name}: a frame is stamped {after} ns, the one before it {before} ns; '

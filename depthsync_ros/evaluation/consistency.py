@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from depthsync_ros.core.camera import Camera, rays
+from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.shapes import Map, Maps, Points, Transform
 from depthsync_ros.evaluation.metrics import MIN_DEPTH_M
 import numpy as np
@@ -30,9 +30,11 @@ class View:
     def of(cls, camera: Camera, dtype: np.dtype, stride: int = 1) -> 'View':
         """Lay the grid of every stride-th pixel."""
         v, u = np.mgrid[0 : camera.height : stride, 0 : camera.width : stride]
-        grid = rays(camera, np.stack([u.ravel(), v.ravel()], axis=-1))
         matrix = [[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]]
-        return cls(camera, stride, np.ascontiguousarray(grid.T.astype(dtype)), np.array(matrix))
+        pixels = np.stack([u.ravel(), v.ravel(), np.ones(u.size)])
+        return cls(
+            camera, stride, (np.linalg.inv(matrix) @ pixels).astype(dtype), np.array(matrix)
+        )
 
     def pick(self, depth: Map) -> np.ndarray:
         """Give the depth of the grid's pixels, as a list."""
@@ -60,8 +62,8 @@ def multi_frame_consistency(
     pixels (a grid of about 80 columns), a gap's pairs, and the gaps; NaN where no pair counts.
 
     Shapes: depth_m and truth_m (frames, height, width); world_T_cam (frames, 4, 4).
-    Convention: lens distortion is taken out of the rays and left out of the landing, so
-        distorted truth is compared to within the distortion.
+    Convention: a plain pinhole on both sides, as in published evaluations; lens distortion is
+        left in, and cancels but for the motion between the frames.
     """
     view = View.of(camera, depth_m.dtype, max(1, camera.width // GRID))
     cam_T_world = np.linalg.inv(world_T_cam)

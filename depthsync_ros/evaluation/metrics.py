@@ -112,17 +112,24 @@ def align(
     max_depth_m: float,
     how: str = 'video',
     windows: Sequence[range] = (),
+    *,
+    kind: str = 'disparity',
 ) -> Maps:
     """
     Put a predicted video on the truth's scale and give its depth in metres.
 
     'video' fits one scale and shift for all frames, 'scale' one scale, 'window' a scale and
-    shift for the frames each window sees first, 'none' takes 1 / disparity as metres.
+    shift for the frames each window sees first, 'none' takes the prediction as it is.
+
+    kind says what the values are: 'disparity' or 'depth', each up to a scale and shift and
+    fitted as what it is, or 'metric' depth, which is never fitted.
 
     Shapes: disparity and truth_m (frames, height, width), of one size; see `to_size`.
 
     :raises InputError: nothing can be fitted, or the windows leave out frames.
     """
+    if kind != 'disparity':
+        return _align_depth(disparity, truth_m, max_depth_m, how, kind)
     if how == 'window':
         return _align_windows(disparity, truth_m, max_depth_m, windows)
     if how == 'none':
@@ -247,6 +254,21 @@ def _align_windows(
             "'window' needs all of them"
         )
     return depth
+
+
+def _align_depth(depth: Maps, truth_m: Maps, max_depth_m: float, how: str, kind: str) -> Maps:
+    """Align predicted depth, not disparity: in depth, where its scale and shift are."""
+    if kind not in {'depth', 'metric'} or how == 'window':
+        raise InputError(
+            f'predictions of kind {kind!r} cannot be aligned by {how!r}; kinds are disparity, '
+            'depth and metric, and windows are fitted in disparity alone'
+        )
+    farthest = np.nan_to_num(depth, nan=max_depth_m, posinf=max_depth_m)
+    if how != 'none' and kind == 'depth':
+        inverse = 1.0 / np.where(known(truth_m, max_depth_m), truth_m, np.nan)
+        affine = fit_affine(farthest, inverse, 1.0 / MIN_DEPTH_M, with_shift=how == 'video')
+        farthest = affine.scale * farthest + affine.shift
+    return np.clip(farthest, MIN_DEPTH_M, max_depth_m).astype(depth.dtype)
 
 
 def _floored(disparity: np.ndarray) -> np.ndarray:

@@ -1,0 +1,53 @@
+"""From the names of methods to the methods."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from depthsync_ros.core.backbone import Backbone
+from depthsync_ros.core.errors import ConfigError
+from depthsync_ros.core.settings import DepthSyncSettings, with_values
+from depthsync_ros.evaluation.methods import Method, PipelineMethod
+from depthsync_ros.evaluation.strategies import STRATEGIES, strategy_settings
+
+
+@dataclass(eq=False)
+class MethodBuilder:
+    """
+    Make methods by name: a strategy, or KIND:WHERE for a baseline (see BASELINES).
+
+    The network is loaded once, and only where a strategy needs it.
+
+    :raises ConfigError: a name is unknown, or given twice.
+    """
+
+    names: Sequence[str]
+    settings: DepthSyncSettings
+    load_backbone: Callable[[], Backbone]
+    _backbone: list[Backbone] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name in self.names:
+            kind, _, where = name.partition(':')
+            if name not in STRATEGIES and not (kind in BASELINES and where):
+                raise ConfigError(
+                    f'there is no method {name!r}; known are {", ".join(STRATEGIES)} and '
+                    + ', '.join(f'{kind}:WHERE' for kind in BASELINES)
+                )
+        if len(set(self.names)) < len(self.names):
+            raise ConfigError(f'a method is named twice: {", ".join(self.names)}')
+
+    def __call__(self, seed: int) -> list[Method]:
+        """Give the methods for one seed."""
+        return [self._make(name, seed) for name in self.names]
+
+    def _make(self, name: str, seed: int) -> Method:
+        if name not in STRATEGIES:
+            kind, _, where = name.partition(':')
+            return BASELINES[kind](where, seed)
+        if not self._backbone:
+            self._backbone.append(self.load_backbone())
+        settings = strategy_settings(with_values(self.settings, {'sampling.seed': seed}), name)
+        return PipelineMethod(name, settings, self._backbone[0])
+
+
+BASELINES: dict[str, Callable[[str, int], Method]] = {}

@@ -1,0 +1,120 @@
+"""Plots of results as SVG and PNG, by matplotlib (an optional extra)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from depthsync_ros.core.errors import InputError
+from depthsync_ros.evaluation.tables import completed, mean, Row, shared
+import numpy as np
+
+FOLDER = 'plots'
+SIZE_INCHES = (6.4, 3.6)
+
+
+def write_plots(rows: Sequence[Row], out: Path) -> list[str]:
+    """
+    Write the plots the results support and return their names below out, SVG only.
+
+    :raises InputError: matplotlib is not installed.
+    """
+    pyplot = _pyplot()
+    (out / FOLDER).mkdir(parents=True, exist_ok=True)
+    rows = completed(rows)
+    fair = shared(rows)
+    files = []
+    for name, label in (
+        ('absrel', 'AbsRel'),
+        ('excess', 'AbsRel over the oracle'),
+        ('ate_m', 'ATE [m]'),
+        ('mfc', 'MFC'),
+    ):
+        figure = _against_length(pyplot, fair, name, label)
+        if figure is not None:
+            files.append(_save(pyplot, figure, out, f'{name}_by_length'))
+    longest = _longest(rows)
+    for sequence in dict.fromkeys(row['sequence'] for row in longest):
+        own = [row for row in longest if row['sequence'] == sequence]
+        for make in (_window_scales, _trajectory):
+            figure = make(pyplot, own)
+            if figure is not None:
+                files.append(_save(pyplot, figure, out, f'{make.__name__[1:]}-{sequence}'))
+    return files
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib as mpl  # noqa: PLC0415  optional, and slow to import
+    except ImportError as error:
+        raise InputError('plots need matplotlib: pip install matplotlib') from error
+    mpl.use('Agg')
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    return pyplot
+
+
+def _longest(rows: Sequence[Row]) -> list[Row]:
+    """Keep each method's longest result of each sequence, of the first seed."""
+    best: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        place = (row['sequence'], row['method'])
+        if place not in best or row['frames'] > best[place]['frames']:
+            best[place] = row
+    return list(best.values())
+
+
+def _against_length(pyplot: Any, rows: Sequence[Row], name: str, label: str) -> Any:
+    frames = sorted({row['frames'] for row in rows})
+    if len(frames) < 2 or mean(rows, name) is None:  # noqa: PLR2004  a line needs two points
+        return None
+    figure, axes = pyplot.subplots(figsize=SIZE_INCHES, layout='constrained')
+    for method in dict.fromkeys(row['method'] for row in rows):
+        own = [row for row in rows if row['method'] == method]
+        points = [(n, mean([row for row in own if row['frames'] == n], name)) for n in frames]
+        points = [point for point in points if point[1] is not None]
+        axes.plot(*zip(*points, strict=True), marker='o', markersize=3, label=method)
+    axes.set(xlabel='frames', ylabel=label)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize='small')
+    return figure
+
+
+def _window_scales(pyplot: Any, rows: Sequence[Row]) -> Any:
+    """Plot each window's scale, as a share of the video's."""
+    rows = [row for row in rows if len(row.get('window_scales', ())) > 1]
+    if not rows:
+        return None
+    figure, axes = pyplot.subplots(figsize=SIZE_INCHES, layout='constrained')
+    for row in rows:
+        scales = [float('nan') if scale is None else scale for scale in row['window_scales']]
+        axes.plot([start for start, _ in row['windows']], scales, marker='o', label=row['method'])
+    axes.axhline(1.0, color='grey', linewidth=0.8)
+    axes.set(xlabel="window's first frame", ylabel='depth / true depth', title=rows[0]['sequence'])
+    axes.legend(fontsize='small')
+    return figure
+
+
+def _trajectory(pyplot: Any, rows: Sequence[Row]) -> Any:
+    """Plot the paths seen along the axis in which the true one extends least."""
+    rows = [row for row in rows if row.get('trajectory')]
+    if not rows:
+        return None
+    true = np.array(rows[0]['true_trajectory'], float)  # null becomes NaN
+    extents = np.nanmax(true, axis=0) - np.nanmin(true, axis=0)
+    first, second = sorted(np.argsort(extents)[1:])
+    figure, axes = pyplot.subplots(figsize=SIZE_INCHES, layout='constrained')
+    axes.plot(true[:, first], true[:, second], color='black', label='truth')
+    for row in rows:
+        path = np.array(row['trajectory'], float)
+        axes.plot(path[:, first], path[:, second], label=row['method'])
+    axes.set(xlabel=f'{"xyz"[first]} [m]', ylabel=f'{"xyz"[second]} [m]', aspect='equal')
+    axes.set_title(rows[0]['sequence'])
+    axes.legend(fontsize='small')
+    return figure
+
+
+def _save(pyplot: Any, figure: Any, out: Path, name: str) -> str:
+    for kind in ('svg', 'png'):
+        figure.savefig(out / FOLDER / f'{name}.{kind}', dpi=120)
+    pyplot.close(figure)
+    return f'{FOLDER}/{name}.svg'
