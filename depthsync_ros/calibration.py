@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
-import numpy as np
 
 
 class RegionLike(Protocol):

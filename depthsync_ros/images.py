@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import cv2
+import numpy as np
+
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.shapes import RgbImage
-import numpy as np
 
 
 class ImageLike(Protocol):
@@ -242,7 +243,7 @@ def decode_compressed(image: CompressedImageLike) -> RgbImage:
             f'{seen} could not be decoded; JPEG and PNG can, video streams (h264 and the like) '
             'cannot: republish the images'
         )
-    if mosaic and pixels.ndim == 2:  # noqa: PLR2004  one channel: the mosaic itself
+    if mosaic and pixels.ndim == 2:
         return _demosaiced(raw_encoding, pixels)
     if (
         separator

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from depthsync_ros.calibration import calibration_of
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.frames import DepthFrame, WindowReport
 from depthsync_ros.core.rigid import invert
 from depthsync_ros.core.shapes import Transform
 from depthsync_ros.images import pixel_bytes
-import numpy as np
 
 WORLD_FRAME = 'depthsync_world'
 NS_PER_SECOND = 1_000_000_000

@@ -1,5 +1,10 @@
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
 from depthsync_ros.calibration import (
     Calibration,
     calibration_of,
@@ -9,9 +14,6 @@ from depthsync_ros.calibration import (
 )
 from depthsync_ros.core.camera import Camera, project, rays
 from depthsync_ros.core.errors import InputError
-from hypothesis import given, strategies as st
-import numpy as np
-import pytest
 
 FULL = Calibration(
     width=640,

@@ -1,4 +1,10 @@
 import cv2
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+import numpy as np
+import pytest
+
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.images import (
     decode,
@@ -7,10 +13,6 @@ from depthsync_ros.images import (
     pixel_bytes,
     UnknownEncodingError,
 )
-from hypothesis import given, settings, strategies as st
-from hypothesis.extra.numpy import arrays
-import numpy as np
-import pytest
 
 
 class Fields:

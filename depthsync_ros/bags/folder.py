@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
+
 from depthsync_ros.bags.storage import BagWriter
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.shapes import Transform
 from depthsync_ros.messages import Messages, NS_PER_SECOND, rotation_matrix
-import numpy as np
 
 IMAGE, INFO = '/camera/image_raw', '/camera/camera_info'
 TRUTH_DEPTH, TRUTH_ODOMETRY, TRUTH_WORLD = '/truth/depth', '/truth/odometry', 'truth_world'
@@ -93,7 +94,7 @@ class _FolderWriter:
         self._out.write(self._info, stamp_ns, info)
         if shot.depth.exists():
             depth = _read_pixels(shot.depth, cv2.IMREAD_UNCHANGED)
-            if depth.dtype != np.uint16 or depth.ndim != 2:  # noqa: PLR2004  one channel
+            if depth.dtype != np.uint16 or depth.ndim != 2:
                 raise InputError(f'{shot.depth} is not a 16-bit image of one channel')
             truth = self._make.image(stamp_ns, name, '16UC1', depth)
             self._out.write(self._depth, stamp_ns, truth)

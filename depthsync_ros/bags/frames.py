@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from depthsync_ros.bags.storage import BagMessage, BagReader, BagVocabulary, Topic
 from depthsync_ros.calibration import (
     Calibration,
@@ -17,7 +19,6 @@ from depthsync_ros.core.frames import Frame
 from depthsync_ros.core.shapes import RgbImage
 from depthsync_ros.images import decode, decode_compressed, DEPTH_ENCODINGS
 from depthsync_ros.messages import nanoseconds
-import yaml
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'

@@ -18,7 +18,6 @@ from types import TracebackType
 from typing import Any, Final
 
 import apsw
-from depthsync_ros.core.errors import InputError
 import numpy as np
 from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer, WriterError
@@ -30,6 +29,8 @@ from rosbags.typesys import (
     Stores,
     TypesysError,
 )
+
+from depthsync_ros.core.errors import InputError
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdError
@@ -280,7 +281,7 @@ def _database_bytes(file: Path) -> int:
     """
     with file.open('rb') as stream:
         header = stream.read(32)
-    if len(header) < 32 or not header.startswith(b'SQLite format 3\0'):  # noqa: PLR2004
+    if len(header) < 32 or not header.startswith(b'SQLite format 3\0'):
         return 0
     page, pages = struct.unpack_from('>H10xI', header, 16)
     return int(pages) * (65536 if page == 1 else int(page))

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.frames import (
     DepthFrame,
@@ -14,9 +18,6 @@ from depthsync_ros.core.frames import (
     StageSeconds,
     WindowReport,
 )
-import numpy as np
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 WIDTH, HEIGHT = 16, 12
 # Not a whole microsecond: a stamp that went through a float second would come back changed.

@@ -1,14 +1,15 @@
 import json
 
 import cv2
+import numpy as np
+import pytest
+from synthetic import rgb_of
+
 from depthsync_ros.bags.folder import FolderJob, import_folder
 from depthsync_ros.bags.frames import CameraChoice, find_camera, read_frames
 from depthsync_ros.bags.storage import BagReader, BagVocabulary
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.messages import nanoseconds, rotation_matrix
-import numpy as np
-import pytest
-from synthetic import rgb_of
 
 WORDS = BagVocabulary()
 POSE = (0.5, -1.0, 2.0, 0.1, -0.2, 0.3, 0.9)

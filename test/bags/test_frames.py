@@ -1,7 +1,4 @@
 import cv2
-from depthsync_ros.bags.frames import CameraChoice, find_camera, read_frames
-from depthsync_ros.bags.storage import BagReader, BagVocabulary
-from depthsync_ros.core.errors import InputError
 import numpy as np
 import pytest
 from synthetic import (
@@ -17,6 +14,10 @@ from synthetic import (
     STORE,
     write_rows,
 )
+
+from depthsync_ros.bags.frames import CameraChoice, find_camera, read_frames
+from depthsync_ros.bags.storage import BagReader, BagVocabulary
+from depthsync_ros.core.errors import InputError
 
 WORDS = BagVocabulary()
 

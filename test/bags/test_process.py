@@ -1,11 +1,5 @@
 from pathlib import Path
 
-from depthsync_ros.bags.frames import CameraChoice
-from depthsync_ros.bags.process import BagJob, process_bag, Tally
-from depthsync_ros.bags.storage import BagReader, BagVocabulary
-from depthsync_ros.core.errors import InputError
-from depthsync_ros.core.frames import StageSeconds
-from depthsync_ros.messages import nanoseconds, rotation_matrix
 import numpy as np
 import pytest
 from synthetic import (
@@ -21,6 +15,13 @@ from synthetic import (
     stamp_of,
     write_rows,
 )
+
+from depthsync_ros.bags.frames import CameraChoice
+from depthsync_ros.bags.process import BagJob, process_bag, Tally
+from depthsync_ros.bags.storage import BagReader, BagVocabulary
+from depthsync_ros.core.errors import InputError
+from depthsync_ros.core.frames import StageSeconds
+from depthsync_ros.messages import nanoseconds, rotation_matrix
 
 WORDS = BagVocabulary()
 DEPTH, INFO = '/depthsync/depth', '/depthsync/depth/camera_info'

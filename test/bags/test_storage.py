@@ -2,11 +2,12 @@ from pathlib import Path
 import re
 import sqlite3
 
-from depthsync_ros.bags.storage import BagReader, BagVocabulary, BagWriter
-from depthsync_ros.core.errors import InputError
 import pytest
 from rosbags.rosbag2 import CompressionMode
 from synthetic import camera_rows, CUSTOM, log_of, robot_rows, Row, STORE, tf, write_rows
+
+from depthsync_ros.bags.storage import BagReader, BagVocabulary, BagWriter
+from depthsync_ros.core.errors import InputError
 
 BOTH = pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 
