@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.datasets.sequence import (
@@ -25,7 +27,6 @@ from depthsync_ros.datasets.sequence import (
     to_ns,
     Video,
 )
-import numpy as np
 
 MILLIMETRES = 1000.0
 FPS = 30  # of stamps where there is no poses.txt

@@ -7,12 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
+import numpy as np
+
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.frames import Frame
 from depthsync_ros.core.shapes import Map, RgbImage, Transform
 from depthsync_ros.messages import rotation_matrix
-import numpy as np
 
 NS_PER_SECOND = 1_000_000_000
 GAP = 5.0  # times the median interval: a longer one is a gap in time
@@ -167,7 +168,7 @@ def read_depth_png(file: Path, per_metre: float, invalid: Sequence[int] = (0,)) 
     steps = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
     if steps is None:
         raise InputError(f'{file} is missing, or not an image that OpenCV reads')
-    if steps.dtype != np.uint16 or steps.ndim != 2:  # noqa: PLR2004  one channel
+    if steps.dtype != np.uint16 or steps.ndim != 2:
         raise InputError(f'{file} is {steps.dtype} {steps.shape}, depth is 16 bit, one channel')
     depth = steps.astype(np.float32) / np.float32(per_metre)
     for value in invalid:
