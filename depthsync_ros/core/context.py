@@ -39,10 +39,15 @@ class Solved:
 
 @dataclass(frozen=True)
 class Run:
-    """What stays the same, or goes on, from window to window of one run."""
+    """
+    What stays the same, or goes on, from window to window of one run.
+
+    has_world says that a window has had poses: its first camera made the world.
+    """
 
     gauge: Gauge
     shift: Shift
+    has_world: bool
 
 
 @dataclass(frozen=True, eq=False)

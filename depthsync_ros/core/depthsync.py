@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from time import perf_counter
 
+import numpy as np
+
 from depthsync_ros.core.backbone import concatenate, Conditioning
 from depthsync_ros.core.context import Run, Solved, WindowContext
 from depthsync_ros.core.denoiser import v_denoiser
@@ -19,7 +21,6 @@ from depthsync_ros.core.shift import find_shift, Shift
 from depthsync_ros.core.targets import corrections, fit_gauge
 from depthsync_ros.core.tracks import tabulate, WindowTracks
 from depthsync_ros.core.trajectory import join
-import numpy as np
 
 NOT_OBSERVED = 'the motion does not tell the disparity shift: depth.prior_shift is used'
 
@@ -74,7 +75,7 @@ def solve_window(context: WindowContext) -> WindowResult:
     return WindowResult(
         solved,
         own,
-        Run(seam.gauge, shift),
+        Run(seam.gauge, shift, _has_world(context) or agreed.poses is not None),
         seam,
         agreed.poses.tracks if agreed.poses else 0,
         agreed.poses.residual_px if agreed.poses else float('nan'),
@@ -138,11 +139,20 @@ def _agree(
 
 
 def _join(context: WindowContext, agreed: Agreement) -> list[Transform | None]:
-    """Place the new frames in the world; the known ones keep their poses."""
+    """Place the frames in the world; those that were placed or published keep what they have."""
     kept = [solved.world_T_cam for solved in context.known]
     if agreed.poses is None:
         return kept + [None] * len(context.new)
-    return kept + join(agreed.poses, kept, first=context.run is None)[len(kept) :]
+    joined = join(agreed.poses, kept, first=not _has_world(context))
+    published = len(kept) - context.held
+    for position, world_T_cam in enumerate(kept):
+        if world_T_cam is not None or position < published:
+            joined[position] = world_T_cam
+    return joined
+
+
+def _has_world(context: WindowContext) -> bool:
+    return context.run is not None and context.run.has_world
 
 
 def _blend(context: WindowContext, disparity: Maps) -> Maps:

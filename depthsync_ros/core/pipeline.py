@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from depthsync_ros.core.backbone import Backbone
 from depthsync_ros.core.context import Accepted, Run, Solved, WindowContext
 from depthsync_ros.core.depthsync import solve_window, WindowResult
 from depthsync_ros.core.errors import AlignmentError, ConfigError, InputError
 from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
-from depthsync_ros.core.resolution import UPSAMPLERS
+from depthsync_ros.core.resolution import network_size, UPSAMPLERS
 from depthsync_ros.core.settings import DepthSyncSettings
-from depthsync_ros.core.shift import to_depth
+from depthsync_ros.core.shift import Shift, to_depth
 from depthsync_ros.core.tracks import FrameTracks, PointTracker
 from depthsync_ros.core.windows import Window, WindowBuffer
-import numpy as np
 
 
 class Pipeline:
@@ -24,7 +25,7 @@ class Pipeline:
     observe, where given, sees each window's report and result as it is solved; evaluation reads
     the windows' raw disparity there.
 
-    :raises ConfigError: the model's own window does not go with the one that was set.
+    :raises ConfigError: the model's own window or size does not go with the one that was set.
     """
 
     def __init__(
@@ -37,6 +38,8 @@ class Pipeline:
         self._observe = observe
         self.settings = settings  # replace it to change live settings from the next window on
         self.length, self.overlap = _window_size(backbone, settings)
+        max_side = settings.model.max_side or backbone.preferences.max_side
+        network_size(max_side, max_side, max_side, backbone.size_multiple)  # refuse it now
         self._start()
 
     def _start(self) -> None:
@@ -116,7 +119,7 @@ class Pipeline:
 
     def _lose(self, window: Window[Accepted], reason: str) -> Output:
         """Drop a window's new frames; the frames its predecessor held leave as they are."""
-        self._buffer.reject(window)
+        self._buffer.reject()
         frames = self._release(self._solved, 0)
         stamps = tuple(accepted.frame.stamp_ns for accepted in window.new)
         return Output(frames, dropped=(Dropped(stamps, reason),))
@@ -125,22 +128,24 @@ class Pipeline:
         self, solved: tuple[Solved, ...], hold: int, start: int | None = None
     ) -> tuple[DepthFrame, ...]:
         """Let frames leave, from `start` (else the first held one) up to the last `hold`."""
-        first = len(solved) - self._held if start is None else start
+        if self._run is None:
+            return ()
+        first, shift = len(solved) - self._held if start is None else start, self._run.shift
         self._held = hold
-        return tuple(self._finish(item) for item in solved[first : len(solved) - hold])
+        return tuple(self._finish(item, shift) for item in solved[first : len(solved) - hold])
 
-    def _finish(self, solved: Solved) -> DepthFrame:
+    def _finish(self, solved: Solved, shift: Shift) -> DepthFrame:
         frame = solved.accepted.frame
         upsample = UPSAMPLERS[self.settings.depth.upsampling]
         disparity = upsample(solved.disparity, frame.rgb)
         return DepthFrame(
-            solved.accepted.index,
-            frame.stamp_ns,
-            frame.frame_id,
-            to_depth(disparity, self._run.shift.value),
-            False,
-            frame.camera,
-            solved.world_T_cam,
+            index=solved.accepted.index,
+            stamp_ns=frame.stamp_ns,
+            frame_id=frame.frame_id,
+            depth=to_depth(disparity, shift.value),
+            metric=False,
+            camera=frame.camera,
+            world_T_cam=solved.world_T_cam,
         )
 
     def _report(self, window: Window[Accepted], result: WindowResult) -> WindowReport:

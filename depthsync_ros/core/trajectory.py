@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from depthsync_ros.core.poses import WindowPoses
 from depthsync_ros.core.rigid import BODY_T_OPTICAL, invert, robust_mean
 from depthsync_ros.core.shapes import Transform
-import numpy as np
 
 
 def join(
@@ -15,7 +16,7 @@ def join(
     Place a window's poses in the run's world.
 
     known holds world_T_cam of the window's leading frames as their earlier window left them.
-    The first window of a run makes the world: its axes are those of a REP 103 body frame
+    The first window that has poses makes the world: its axes are those of a REP 103 body frame
     (x forward, y left, z up) at the first posed camera. A later window that shares no posed
     frame with its predecessors cannot be placed, and all its poses are None.
     """

@@ -32,6 +32,7 @@ class WindowBuffer(Generic[Item]):
         self._stride = length - overlap
         self._items: list[Item] = []
         self._known = 0
+        self._before: list[Item] = []
 
     @property
     def waiting(self) -> int:
@@ -49,13 +50,14 @@ class WindowBuffer(Generic[Item]):
         """Give the waiting items as a window, filled up with earlier ones."""
         return self._take() if self.waiting else None
 
-    def reject(self, window: Window[Item]) -> None:
+    def reject(self) -> None:
         """Forget the new items of the window just taken, as if they had never come."""
-        self._items = list(window.items[: window.known])
+        self._items = list(self._before)
         self._known = len(self._items)
 
     def _take(self) -> Window[Item]:
         new = self.waiting
+        self._before = self._items[: self._known]
         self._items = self._items[-max(self._length, new) :]
         self._known = len(self._items)
         return Window(tuple(self._items), len(self._items) - new)
