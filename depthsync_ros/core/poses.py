@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from depthsync_ros.core.camera import Camera, rays
 from depthsync_ros.core.errors import PoseError
 from depthsync_ros.core.rigid import exponential, invert, procrustes, transform
 from depthsync_ros.core.shapes import Mask, Points, Transform
 from depthsync_ros.core.tracks import REFERENCE_WIDTH, WindowTracks
-import numpy as np
 
 TRIPLETS = 64  # with 30 % outliers a clean triplet is missed with probability 0.66^64 = 3e-12
 ROUNDS = 3  # placing the points and moving the cameras, in turn
 STEPS = 3  # Gauss-Newton steps between them
+TUKEY = 4.685  # errors beyond so many limits have no say
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Sightings:
     @property
     def points(self) -> Points:
         """Each sighting as an optical-frame point."""
-        return self.rays * self.depth[..., None]
+        points: Points = self.rays * self.depth[..., None]
+        return points
 
     def error_limit(self, limits: PoseLimits) -> float:
         """Give the outlier limit in ray units."""
@@ -87,43 +90,59 @@ def solve_poses(seen: Sightings, limits: PoseLimits) -> WindowPoses:
 
     :raises PoseError: no two frames of the window share enough points.
     """
-    cam_T_window, posed = _chain(seen, limits)
+    cam_T_window, posed = _longest_chain(seen, limits)
     if posed.sum() < 2:
         raise PoseError(
             f'no two of {len(posed)} frames share {limits.min_tracks} tracks with known depth; '
-            'the view may be textureless, blurred or cut: poses are unknown until ~/reset'
+            'the view may be textureless, blurred or cut; this window has no poses'
         )
-    for _ in range(ROUNDS):
-        points_window = place_points(seen, cam_T_window, posed)
-        cam_T_window = _refine(seen, points_window, cam_T_window, posed, limits)
+    limit = seen.error_limit(limits)
     points_window = place_points(seen, cam_T_window, posed)
+    for _ in range(ROUNDS):
+        belief = _believe(_errors(seen, points_window, cam_T_window), posed, limit)
+        points_window = place_points(seen, cam_T_window, posed, belief)
+        cam_T_window = _refine(seen, points_window, cam_T_window, belief, limit)
+        points_window = place_points(seen, cam_T_window, posed, belief)
     error = _errors(seen, points_window, cam_T_window)[posed]
-    return _summary(seen, cam_T_window, posed, error, 2.0 * seen.error_limit(limits))
+    return _summary(seen, cam_T_window, posed, error, 2.0 * limit)
 
 
-def _chain(seen: Sightings, limits: PoseLimits) -> tuple[Transform, Mask]:
-    """Pose each frame against the points that the frames before it have placed."""
+def _longest_chain(seen: Sightings, limits: PoseLimits) -> tuple[Transform, Mask]:
+    """Start where the longest row of frames hangs together: a cut leaves more than one."""
+    longest = _chain(seen, 0, limits)
+    open_frames = ~longest[1]
+    while open_frames.sum() > longest[1].sum():
+        chain = _chain(seen, int(np.argmax(open_frames)), limits)
+        open_frames &= ~chain[1]
+        longest = max(longest, chain, key=lambda candidate: int(candidate[1].sum()))
+    return longest
+
+
+def _chain(seen: Sightings, start: int, limits: PoseLimits) -> tuple[Transform, Mask]:
+    """Pose each frame from start on against the points that the frames before it have placed."""
     frames, points = seen.visible.shape
     cam_T_window = np.tile(np.eye(4), (frames, 1, 1))
     known = seen.visible & np.isfinite(seen.depth)
     posed = np.zeros(frames, bool)
-    start = int(np.argmax(known.sum(axis=1) >= limits.min_tracks))
     posed[start] = True
     total, count = np.zeros((points, 3)), np.zeros(points)
     generator = np.random.default_rng(0)
     for frame in range(start, frames):
-        shared = known[frame] & (count > 0)
+        agreeing = known[frame].copy()
         if frame > start:
+            shared = known[frame] & (count > 0)
             if shared.sum() < limits.min_tracks:
                 continue
             placed = total[shared] / count[shared, None]
             fitted = _fit_frame(seen, frame, shared, placed, limits, generator)
             if fitted is None:
                 continue
-            cam_T_window[frame], posed[frame] = fitted, True
-        here = transform(invert(cam_T_window[frame]), seen.points[frame, known[frame]])
-        total[known[frame]] += here
-        count[known[frame]] += 1.0
+            cam_T_window[frame], inliers = fitted
+            posed[frame] = True
+            agreeing[shared] = inliers
+        here = transform(invert(cam_T_window[frame]), seen.points[frame, agreeing])
+        total[agreeing] += here
+        count[agreeing] += 1.0
     return cam_T_window, posed
 
 
@@ -134,8 +153,8 @@ def _fit_frame(
     points_window: Points,
     limits: PoseLimits,
     generator: np.random.Generator,
-) -> Transform | None:
-    """Find cam_T_window of one frame by consensus; None where too few points agree."""
+) -> tuple[Transform, Mask] | None:
+    """Find cam_T_window of one frame by consensus, and who agrees; None where too few do."""
     directions, points_cam = seen.rays[frame, shared], seen.points[frame, shared]
     picks = generator.random((TRIPLETS, len(points_cam))).argpartition(3, axis=1)[:, :3]
     flat = np.ones(picks.shape)
@@ -153,40 +172,61 @@ def _fit_frame(
         best = _newton(best[None], points_window[None], directions[None], inliers[None], limit)[0]
         error = _ray_error(transform(best, points_window), directions)
         inliers = error < limit
-    return best
+    return best, inliers
 
 
-def place_points(seen: Sightings, cam_T_window: Transform, posed: Mask) -> Points:
-    """Place each track where its posed sightings agree; far sightings count less."""
+def place_points(
+    seen: Sightings, cam_T_window: Transform, posed: Mask, belief: np.ndarray | None = None
+) -> Points:
+    """Place each track where its believed sightings agree; far sightings count less."""
     placed = transform(invert(cam_T_window), seen.points)
     usable = seen.visible & np.isfinite(seen.depth) & posed[:, None]
     weights = np.where(usable, 1.0 / np.maximum(seen.depth, 1e-9) ** 2, 0.0)
+    if belief is not None:
+        weights *= belief
     placed = np.where(usable[..., None], placed, 0.0)
     total = weights.sum(axis=0)
     mean = (weights[..., None] * placed).sum(axis=0)
-    return mean / np.where(total > 0.0, total, np.nan)[:, None]
+    points_window: Points = mean / np.where(total > 0.0, total, np.nan)[:, None]
+    return points_window
+
+
+def _believe(error: np.ndarray, posed: Mask, limit: float) -> np.ndarray:
+    """
+    Give each sighting its say: none where its track moves on its own, or it alone is off.
+
+    Shapes: error (frames, points) in ray units, inf where there is no sighting.
+    """
+    sighted = np.isfinite(error) & posed[:, None]
+    counts = sighted.sum(axis=0)
+    ordered = np.sort(np.where(sighted, error, np.inf), axis=0)
+    middle = np.take_along_axis(ordered, np.maximum(counts - 1, 0)[None] // 2, axis=0)[0]
+    return np.where(sighted, _biweight(error, limit) * _biweight(middle, limit), 0.0)
+
+
+def _biweight(error: np.ndarray, limit: float) -> np.ndarray:
+    with np.errstate(over='ignore'):
+        return np.clip(1.0 - (error / (TUKEY * limit)) ** 2, 0.0, None) ** 2
 
 
 def _refine(
     seen: Sightings,
     points_window: Points,
     cam_T_window: Transform,
-    posed: Mask,
-    limits: PoseLimits,
+    belief: np.ndarray,
+    limit: float,
 ) -> Transform:
     """Improve all poses on the reprojection of the placed points."""
-    usable = seen.visible & np.isfinite(points_window[:, 0]) & posed[:, None]
-    frames = len(posed)
-    placed = np.broadcast_to(np.nan_to_num(points_window), (frames, *points_window.shape))
-    limit = seen.error_limit(limits)
-    return _newton(cam_T_window, placed, np.nan_to_num(seen.rays), usable, limit)
+    belief = np.where(np.isfinite(points_window[:, 0]), belief, 0.0)
+    placed = np.broadcast_to(np.nan_to_num(points_window), (len(belief), *points_window.shape))
+    return _newton(cam_T_window, placed, np.nan_to_num(seen.rays), belief, limit)
 
 
 def _newton(
     cam_T_window: Transform,
     points_window: Points,
     directions: Points,
-    usable: Mask,
+    belief: np.ndarray,
     limit: float,
 ) -> Transform:
     """
@@ -200,8 +240,7 @@ def _newton(
         image = points_cam[..., :2] / z[..., None]
         residual = directions[..., :2] - image
         error = np.linalg.norm(residual, axis=-1)
-        weights = np.clip(1.0 - (error / (4.685 * limit)) ** 2, 0.0, None) ** 2
-        weights = np.where(usable & np.isfinite(z), weights, 0.0)
+        weights = np.where(np.isfinite(z), belief * _biweight(error, limit), 0.0)
         jacobian = _jacobian(image, z, points_cam)
         rows = jacobian.reshape(len(jacobian), -1, 6)
         weighted = np.swapaxes((jacobian * weights[..., None, None]).reshape(rows.shape), 1, 2)

@@ -1,7 +1,8 @@
 """Rigid motions: Procrustes, small steps, means."""
 
-from depthsync_ros.core.shapes import Points, Transform
 import numpy as np
+
+from depthsync_ros.core.shapes import Points, Transform
 
 # A REP 103 body frame (x forward, y left, z up) that looks along the optical frame's z.
 BODY_T_OPTICAL = np.array(
@@ -12,7 +13,8 @@ BODY_T_OPTICAL = np.array(
 def transform(a_T_b: Transform, points_b: Points) -> Points:
     """Take points of frame b into frame a. Leading axes broadcast over the points' first ones."""
     rotation, translation = a_T_b[..., :3, :3], a_T_b[..., :3, 3]
-    return points_b @ np.swapaxes(rotation, -1, -2) + translation[..., None, :]
+    points_a: Points = points_b @ np.swapaxes(rotation, -1, -2) + translation[..., None, :]
+    return points_a
 
 
 def invert(a_T_b: Transform) -> Transform:
@@ -70,21 +72,17 @@ def exponential(steps: np.ndarray) -> Transform:
 def skew(vectors: np.ndarray) -> np.ndarray:
     """Give the matrices that take the cross product with vectors (..., 3)."""
     x, y, z = np.moveaxis(vectors, -1, 0)
-    zero = np.zeros_like(x)
-    return np.stack(
-        [
-            np.stack([zero, -z, y], axis=-1),
-            np.stack([z, zero, -x], axis=-1),
-            np.stack([-y, x, zero], axis=-1),
-        ],
-        axis=-2,
-    )
+    result = np.zeros((*np.shape(vectors), 3))
+    result[..., 0, 1], result[..., 0, 2], result[..., 1, 2] = -z, y, -x
+    result[..., 1, 0], result[..., 2, 0], result[..., 2, 1] = z, -y, x
+    return result
 
 
 def angle_rad(a_T_b: Transform) -> np.ndarray:
     """Give the rotation angle of transforms (..., 4, 4)."""
     cosine = (np.trace(a_T_b[..., :3, :3], axis1=-2, axis2=-1) - 1.0) / 2.0
-    return np.arccos(np.clip(cosine, -1.0, 1.0))
+    angles: np.ndarray = np.arccos(np.clip(cosine, -1.0, 1.0))
+    return angles
 
 
 def robust_mean(candidates: Transform, *, rounds: int = 10) -> Transform:
@@ -95,7 +93,7 @@ def robust_mean(candidates: Transform, *, rounds: int = 10) -> Transform:
     towards the L1 mean; translations likewise.
     """
     weights = np.ones(len(candidates))
-    mean = candidates[0]
+    mean: Transform = candidates[0]
     for _ in range(rounds):
         share = weights / weights.sum()
         u, _, vt = np.linalg.svd(np.einsum('n,nij->ij', share, candidates[:, :3, :3]))
