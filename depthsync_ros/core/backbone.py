@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from depthsync_ros.core.shapes import DisparityTensor, Latents, RgbTensor, Tokens
 import torch
+
+from depthsync_ros.core.shapes import DisparityTensor, Latents, RgbTensor, Tokens
 
 
 @dataclass(frozen=True)

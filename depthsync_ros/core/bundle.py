@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from depthsync_ros.core.poses import place_points, Sightings, WindowPoses
 from depthsync_ros.core.rigid import exponential, invert, transform
 from depthsync_ros.core.shapes import Mask, Points, Transform
 from depthsync_ros.core.tracks import REFERENCE_WIDTH
-import numpy as np
 
 DEPTH_SIGMA = 0.1  # relative error that a window's depth is trusted to
 PIXEL_SIGMA = 0.5  # tracking error in pixels of an image 320 wide
@@ -72,7 +73,7 @@ def adjust(seen: Sightings, poses: WindowPoses) -> Bundle:
 def _linearise(
     seen: Sightings, cam_T_window: Transform, points: Points, usable: Mask, sigma: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Give whitened residuals (f, n, 3) and their Jacobians by pose (…, 3, 6) and point (…, 3, 3)."""
+    """Give whitened residuals (f, n, 3) and their Jacobians by pose (…, 6) and point (…, 3)."""
     frames = len(cam_T_window)
     p = transform(cam_T_window, np.broadcast_to(points, (frames, *points.shape)))
     z = np.where(p[..., 2] > 1e-6, p[..., 2], np.inf)

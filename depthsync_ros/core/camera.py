@@ -4,9 +4,10 @@ from dataclasses import dataclass
 import math
 
 import cv2
+import numpy as np
+
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.shapes import Map, Maps, Pixels, Points
-import numpy as np
 
 # Coefficients each of ROS's distortion models may carry (sensor_msgs/CameraInfo, D).
 DISTORTION_LENGTHS = {

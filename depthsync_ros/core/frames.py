@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.shapes import Map, RgbImage, Transform
-import numpy as np
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 
 import cv2
+import numpy as np
+
 from depthsync_ros.core.bundle import adjust, Bundle
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.context import WindowContext
 from depthsync_ros.core.errors import PoseError
-from depthsync_ros.core.poses import PoseLimits, sightings, Sightings, solve_poses, WindowPoses
+from depthsync_ros.core.poses import PoseLimits, Sightings, sightings, solve_poses, WindowPoses
 from depthsync_ros.core.shapes import Maps, Pixels
 from depthsync_ros.core.shift import Shift, to_depth
 from depthsync_ros.core.tracks import WindowTracks
-import numpy as np
 
 GRID = (6, 8)  # rows, columns of the correction: only low frequencies move
 STIFFNESS = 30.0  # sightings' worth of resistance to bending
@@ -102,10 +103,12 @@ def sample_maps(maps: Maps, pixels: Pixels, camera: Camera) -> np.ndarray:
     """
     height, width = maps.shape[1:]
     ratio = (width / camera.width, height / camera.height)
+    if not pixels.shape[1]:
+        return np.zeros(pixels.shape[:2])
     places = np.nan_to_num((pixels + 0.5) * ratio - 0.5).astype(np.float32)
     rows = [
-        cv2.remap(grid, place[None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-        for grid, place in zip(maps, places, strict=True)
+        cv2.remap(grid, u[None], v[None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        for grid, (u, v) in zip(maps, places.transpose(0, 2, 1), strict=True)
     ]
     return np.where(np.isfinite(pixels[..., 0]), np.stack(rows), np.nan)
 
@@ -128,11 +131,13 @@ def _bending() -> np.ndarray:
     down = nodes[2:] - 2.0 * nodes[1:-1] + nodes[:-2]
     twist = nodes[1:, 1:] - nodes[1:, :-1] - nodes[:-1, 1:] + nodes[:-1, :-1]
     differences = [part.reshape(-1, rows * cols) for part in (across, down, 2**0.5 * twist)]
-    return sum(part.T @ part for part in differences)
+    stacked = np.concatenate(differences)
+    form: np.ndarray = stacked.T @ stacked
+    return form
 
 
 def _enlarge(nodes: np.ndarray, width: int, height: int) -> np.ndarray:
     rows, cols = nodes.shape
-    u = (np.arange(width, dtype=np.float32) + 0.5) / width * (cols - 1)
-    v = (np.arange(height, dtype=np.float32) + 0.5) / height * (rows - 1)
-    return cv2.remap(nodes.astype(np.float32), *np.meshgrid(u, v), cv2.INTER_LINEAR)
+    across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    u, v = np.meshgrid((across + 0.5) / width * (cols - 1), (down + 0.5) / height * (rows - 1))
+    return cv2.remap(nodes.astype(np.float32), u, v, cv2.INTER_LINEAR)

@@ -18,9 +18,10 @@ from collections.abc import Callable, Sequence
 import math
 from typing import TypeAlias
 
+import torch
+
 from depthsync_ros.core.sampler import Denoiser
 from depthsync_ros.core.shapes import Latents
-import torch
 
 # (z0, sigma) -> a better z0; no gradient through the network
 Correction: TypeAlias = Callable[[Latents, float], Latents]

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import cv2
-from depthsync_ros.core.errors import ConfigError
-from depthsync_ros.core.shapes import Map, RgbImage, RgbTensor
 import numpy as np
 import torch
+
+from depthsync_ros.core.errors import ConfigError
+from depthsync_ros.core.shapes import Map, RgbImage, RgbTensor
 
 GUIDE_RADIUS = 2  # network pixels; about one latent's footprint across
 GUIDE_EPSILON = 2e-3  # variance of grey in [0, 1] below which the image does not guide
@@ -67,7 +68,8 @@ def upsample_guided(disparity: Map, rgb: RgbImage) -> Map:
     covariance = mean(guide * disparity) - mean_guide * mean_disparity
     slope = covariance / (variance + GUIDE_EPSILON)
     offset = mean_disparity - slope * mean_guide
-    return upsample_linear(mean(slope), rgb) * grey + upsample_linear(mean(offset), rgb)
+    large: Map = upsample_linear(mean(slope), rgb) * grey + upsample_linear(mean(offset), rgb)
+    return large
 
 
 UPSAMPLERS = {'guided': upsample_guided, 'linear': upsample_linear}

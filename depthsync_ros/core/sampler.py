@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
-from depthsync_ros.core.backbone import NoiseRange
-from depthsync_ros.core.shapes import Latents
 import numpy as np
 import torch
+
+from depthsync_ros.core.backbone import NoiseRange
+from depthsync_ros.core.shapes import Latents
 
 # (z, sigma) -> the clean sample z0 that the model sees in z = z0 + sigma * noise
 Denoiser: TypeAlias = Callable[[Latents, float], Latents]

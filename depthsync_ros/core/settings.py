@@ -6,7 +6,7 @@ are all generated from these fields.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, Field, fields, is_dataclass, replace
+from dataclasses import dataclass, Field, field, fields, replace
 import difflib
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -25,7 +25,7 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     live: bool = False,
-) -> Any:  # noqa: ANN401  a dataclass field is typed by its annotation
+) -> Any:  # a dataclass field is typed by its annotation
     """
     Declare one setting.
 
@@ -72,7 +72,9 @@ class ModelSettings(Settings):
         'a UNet.',
     )
     allow_download: bool = setting(
-        False, 'Fetch a hub id that is not yet on this machine. Off: a missing one is an error.'
+        default=False,
+        description='Fetch a hub id that is not yet on this machine. Off: a missing one is an '
+        'error.',
     )
     device: str = setting(
         'cpu',
@@ -150,16 +152,18 @@ class SamplingSettings(Settings):
         high=100,
     )
     skip_last: bool = setting(
-        True,
-        'Leave out the network call at the lowest noise level, which changes the result by about '
+        default=True,
+        description='Leave out the network call at the lowest noise level, which changes the '
+        'result by about '
         'that level. Turn off for parity checks.',
     )
     seed: int = setting(
         0, 'Seed of the noise; with the index of the frame it fixes every draw.', low=0
     )
     overlap_start: bool = setting(
-        True,
-        "Start the overlap from the previous window's latents, as DepthCrafter does. Off: "
+        default=True,
+        description="Start the overlap from the previous window's latents, as DepthCrafter "
+        'does. Off: '
         'independent windows.',
     )
 
@@ -171,8 +175,9 @@ class ScaleSettings(Settings):
     group = 'scale'
 
     align: bool = setting(
-        True,
-        "Fit each window's scale and shift to its predecessors' depth in the overlap. Off: the "
+        default=True,
+        description="Fit each window's scale and shift to its predecessors' depth in the "
+        'overlap. Off: the '
         "windows keep the network's own.",
     )
     min_pixels: int = setting(
@@ -189,7 +194,9 @@ class PoseSettings(Settings):
 
     group = 'poses'
 
-    derive: bool = setting(True, 'Derive camera poses. Off: depth only, no tracking time.')
+    derive: bool = setting(
+        default=True, description='Derive camera poses. Off: depth only, no tracking time.'
+    )
     max_tracks: int = setting(
         400,
         'Points followed at a time; more is steadier and slower.',
@@ -245,8 +252,9 @@ class GeometrySettings(Settings):
     group = 'geometry'
 
     refine: bool = setting(
-        False,
-        "Bend each window's depth, smoothly, towards what its tracks triangulate to. Needs "
+        default=False,
+        description="Bend each window's depth, smoothly, towards what its tracks triangulate "
+        'to. Needs '
         'poses.derive and a camera that moves.',
     )
 
@@ -291,7 +299,7 @@ def walk(settings: Settings, prefix: str = '') -> Iterator[tuple[str, Value, Fie
     for entry in fields(settings):
         value = getattr(settings, entry.name)
         name = f'{prefix}{entry.name}'
-        if is_dataclass(value):
+        if isinstance(value, Settings):
             yield from walk(value, f'{name}.')
         else:
             yield name, value, entry
@@ -317,7 +325,7 @@ def _replaced(group: Tree, prefix: str, values: Mapping[str, Value]) -> Tree:
     for entry in fields(group):
         name = f'{prefix}{entry.name}'
         current = getattr(group, entry.name)
-        if is_dataclass(current):
+        if isinstance(current, Settings):
             changes[entry.name] = _replaced(current, f'{name}.', values)
         elif name in values:
             changes[entry.name] = values[name]
@@ -334,6 +342,7 @@ def _check(name: str, entry: Field[Any], value: Value) -> None:
     unit = f' {facts["unit"]}' if facts['unit'] else ''
     low, high = facts['low'], facts['high']
     if (low is not None and not value >= low) or (high is not None and not value <= high):
-        raise ConfigError(f'{name} = {value}{unit} is outside [{low}, {high}]')
+        limits = f'outside [{low}, {high}]' if high is not None else f'below {low}'
+        raise ConfigError(f'{name} = {value}{unit} is {limits}')
     if facts['choices'] and value not in facts['choices']:
         raise ConfigError(f'{name} = {value!r} is none of {", ".join(facts["choices"])}')

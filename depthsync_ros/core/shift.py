@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from depthsync_ros.core.errors import PoseError
 from depthsync_ros.core.poses import PoseLimits, Sightings, solve_poses
-import numpy as np
 
 OCTAVES = np.arange(-3.0, 4.0)  # candidates around the prior, in powers of two
 MIN_GAIN = 0.05  # share of the prior's error that the best candidate must save

@@ -6,15 +6,17 @@ Each maker binds a window's context into a `Correction`, `(z0, sigma) -> z0'`.
 
 from dataclasses import replace
 
+import numpy as np
+import torch
+
 from depthsync_ros.core.context import WindowContext
 from depthsync_ros.core.errors import AlignmentError
 from depthsync_ros.core.geometry import agree
 from depthsync_ros.core.guidance import Correction, pull
 from depthsync_ros.core.scale import fit_seam, Gauge, NO_SEAM, Seam
 from depthsync_ros.core.shapes import Latents, Maps
+from depthsync_ros.core.shift import Shift
 from depthsync_ros.core.tracks import WindowTracks
-import numpy as np
-import torch
 
 
 def corrections(context: WindowContext, tracks: WindowTracks) -> list[Correction]:
@@ -23,7 +25,7 @@ def corrections(context: WindowContext, tracks: WindowTracks) -> list[Correction
     if guidance.scale > 0.0 and context.known:
         wanted.append(scale_correction(context))
     if guidance.geometry > 0.0 and context.run is not None:
-        wanted.append(geometry_correction(context, tracks))
+        wanted.append(geometry_correction(context, tracks, context.run.shift))
     return wanted
 
 
@@ -60,7 +62,7 @@ def scale_correction(context: WindowContext) -> Correction:
     Source: the DepthSync poster, scale guidance.
     """
     reference = np.stack([solved.disparity for solved in context.known])
-    count, backbone = len(reference), context.backbone
+    count = len(reference)
 
     def correct(z0: Latents, sigma: float) -> Latents:
         if sigma > context.settings.guidance.max_sigma:
@@ -82,7 +84,7 @@ def scale_correction(context: WindowContext) -> Correction:
     return correct
 
 
-def geometry_correction(context: WindowContext, tracks: WindowTracks) -> Correction:
+def geometry_correction(context: WindowContext, tracks: WindowTracks, shift: Shift) -> Correction:
     """
     Pull the window towards depth whose frames agree in 3D.
 
@@ -98,7 +100,7 @@ def geometry_correction(context: WindowContext, tracks: WindowTracks) -> Correct
             gauge = fit_gauge(context, own).gauge
         except AlignmentError:
             return z0
-        agreed = agree(context, tracks, gauge.to_global(own), context.run.shift, bend=True)
+        agreed = agree(context, tracks, gauge.to_global(own), shift, bend=True)
         target = into_range(from_global(agreed.disparity, gauge))
         return pull(z0, _encode(context, target), context.settings.guidance.geometry)
 

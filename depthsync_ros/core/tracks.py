@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
-from depthsync_ros.core.shapes import Ids, Mask, Pixels, RgbImage
 import numpy as np
+
+from depthsync_ros.core.shapes import Ids, Mask, Pixels, RgbImage
 
 REFERENCE_WIDTH = 320  # pixel thresholds are meant for an image this wide
 MAX_WIDTH = 640  # larger images are tracked at this width
@@ -52,13 +53,13 @@ class PointTracker:
     def __init__(self, max_tracks: int) -> None:
         self._max_tracks = max_tracks
         self._next_id = 0
-        self._grey = np.zeros((0, 0), np.uint8)
+        self._grey: np.ndarray = np.zeros((0, 0), np.uint8)
         self._ids = np.zeros(0, np.int64)
         self._points = np.zeros((0, 2), np.float32)
 
     def track(self, rgb: RgbImage) -> FrameTracks:
         """Take the next frame; give the points seen in it. A new image size starts anew."""
-        grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        grey: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         factor = min(1.0, MAX_WIDTH / grey.shape[1])
         if factor < 1.0:
             grey = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
@@ -88,9 +89,16 @@ class PointTracker:
         self, source: np.ndarray, target: np.ndarray, points: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.03)
-        return cv2.calcOpticalFlowPyrLK(
-            source, target, points, None, winSize=PATCH, maxLevel=LEVELS, criteria=criteria
+        moved, found, error = cv2.calcOpticalFlowPyrLK(
+            source,
+            target,
+            points,
+            np.zeros_like(points),
+            winSize=PATCH,
+            maxLevel=LEVELS,
+            criteria=criteria,
         )
+        return moved, found, error
 
     def _replenish(self) -> None:
         wanted = self._max_tracks - len(self._points)
