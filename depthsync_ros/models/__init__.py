@@ -1,0 +1,1 @@
+"""The networks: diffusers' blocks behind the core's Backbone."""

