@@ -11,7 +11,7 @@ PYTHON=${PYTHON:-python3.11}
 VENV=$PWD/.venv
 BUILD=$PWD/.build
 unset PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
-unset LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+unset LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE MAKEFLAGS MFLAGS MAKELEVEL
 
 fail() { # what was seen, what to do
     printf 'setup: %s\n' "$@" >&2
@@ -30,12 +30,20 @@ check_machine() {
     [ "$version" = 3.11 ] || fail \
         "$PYTHON is Python $version; the pinned packages are for 3.11." \
         "Name another: make setup PYTHON=/path/to/python3.11"
-    local tool missing=()
+    local tool missing=() headers
     for tool in cmake g++ make; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
     [ ${#missing[@]} -eq 0 ] || fail "missing: ${missing[*]}; cmake >= 3.21, g++ and make are needed." \
         "Debian: apt-get install cmake g++ make"
+    version=$(cmake --version | sed -n '1s/[^0-9]*\([0-9]*\.[0-9]*\).*/\1/p')
+    [ "$(printf '%s\n' 3.21 "$version" | sort -V | head -n 1)" = 3.21 ] || fail \
+        "cmake is $version; 3.21 or newer is needed to build our messages." \
+        "'pipx install cmake' brings a new one."
+    headers=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    [ -f "$headers/Python.h" ] || fail \
+        "there is no $headers/Python.h; it is needed to build our messages." \
+        "Debian: apt-get install python3.11-dev"
 }
 
 # Run a step unless the files it depends on are as they were when it last succeeded.
@@ -44,8 +52,11 @@ once() { # name, files..., --, command...
     shift
     while [ "$1" != -- ]; do files+=("$1"); shift; done
     shift
-    digest=$(find "${files[@]}" -type f -not -path '*/__pycache__/*' -print0 | sort -z |
-        xargs -0 sha256sum | sha256sum)
+    digest=$({
+        echo "$VENV" # what is built knows where it stands
+        find "${files[@]}" -type f -not -path '*/__pycache__/*' -print0 | sort -z |
+            xargs -0 sha256sum
+    } | sha256sum)
     [ "$(cat "$VENV/.setup-$name" 2>/dev/null)" = "$digest" ] && return
     printf 'setup: %s\n' "$name"
     "$@"
@@ -53,46 +64,66 @@ once() { # name, files..., --, command...
 }
 
 make_venv() {
-    [ -x "$VENV/bin/python" ] && return
+    [ -x "$VENV/bin/python" ] && [ -x "$VENV/bin/pip" ] && return
     printf 'setup: .venv\n'
-    "$PYTHON" -m venv "$VENV" || fail "$PYTHON -m venv failed." \
+    "$PYTHON" -m venv "$VENV" || fail "$PYTHON -m venv failed; it said why above." \
         'Debian keeps it apart: apt-get install python3.11-venv'
 }
 
 install_packages() {
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
-        -r wheels/requirements.txt
+    printf 'setup: downloading and installing 750 MB of packages; the first time takes minutes\n'
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+        -r wheels/requirements.txt || fail "pip could not install wheels/requirements.txt; it said why above." \
+        'PyPI has to be reachable (pip config list shows where pip looks).'
 }
 
-build() { # source folder; built with stock CMake files, into .venv
-    local name log
-    name=$(basename "$1")
-    [ "$1" = . ] && name=depthsync_ros
-    log=$BUILD/$name.log
-    mkdir -p "$BUILD"
+in_ros() { # a command, with what stock ROS builds look for
     env PATH="$VENV/bin:$PATH" VIRTUAL_ENV="$VENV" AMENT_PREFIX_PATH="$VENV" \
-        CMAKE_PREFIX_PATH="$VENV" bash -euo pipefail -c '
-        cmake -S "$1" -B "$2" -G "Unix Makefiles" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release \
-            -DCMAKE_INSTALL_PREFIX="$3" -DPython3_EXECUTABLE="$3/bin/python" \
-            -DPYTHON_EXECUTABLE="$3/bin/python" -DDEPTHSYNC_PYTHON="$3/bin/python" \
-            -DCMAKE_PROJECT_INCLUDE="$PWD/wheels/forgive_missing_includes.cmake"
-        cmake --build "$2" --parallel 2
-        cmake --install "$2"' build "$1" "$BUILD/$name" "$VENV" >"$log" 2>&1 || {
+        CMAKE_PREFIX_PATH="$VENV" "$@"
+}
+
+configure_and_build() { # source folder, build folder
+    in_ros cmake -S "$1" -B "$2" -G 'Unix Makefiles' -DBUILD_TESTING=OFF \
+        -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$VENV" \
+        -DPython3_EXECUTABLE="$VENV/bin/python" -DPYTHON_EXECUTABLE="$VENV/bin/python" \
+        -DDEPTHSYNC_PYTHON="$VENV/bin/python" \
+        -DCMAKE_PROJECT_INCLUDE="$PWD/wheels/forgive_missing_includes.cmake" &&
+        in_ros cmake --build "$2" --parallel 2
+}
+
+build() { # name, source folder
+    local log=$BUILD/$1.log
+    rm -rf "${BUILD:?}/$1" # a moved checkout, another compiler: nothing old is trusted
+    mkdir -p "$BUILD"
+    configure_and_build "$2" "$BUILD/$1" >"$log" 2>&1 || {
         tail -n 30 "$log" >&2
-        fail "building $name failed; the whole output is in $log"
+        fail "building $1 failed; the whole output is in $log"
+    }
+}
+
+install_built() { # name
+    in_ros cmake --install "$BUILD/$1" >"$BUILD/$1.install.log" 2>&1 || {
+        tail -n 30 "$BUILD/$1.install.log" >&2
+        fail "installing $1 into .venv failed; the whole output is in $BUILD/$1.install.log"
     }
 }
 
 site_packages() { "$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 
-install_package() {
+build_messages() { build depthsync_ros .; }
+
+install_modules() { # over the generated messages; nothing is compiled
+    [ -f "$BUILD/depthsync_ros/cmake_install.cmake" ] || build_messages
     rm -rf "$(site_packages)/depthsync_ros" # a module that is gone must not linger
-    build .
+    install_built depthsync_ros
 }
 
 install_standins() {
     local name
-    "$VENV/bin/python" -c 'import tf2_msgs.msg' 2>/dev/null || build wheels/tf2_msgs
+    "$VENV/bin/python" -c 'import tf2_msgs.msg' 2>/dev/null || {
+        build tf2_msgs wheels/tf2_msgs
+        install_built tf2_msgs
+    }
     for name in tf2_ros message_filters; do
         rm -rf "$(site_packages)/$name"
         "$VENV/bin/python" -c "import $name" 2>/dev/null ||
@@ -100,8 +131,12 @@ install_standins() {
     done
 }
 
+recipe='wheels/setup.sh wheels/forgive_missing_includes.cmake'
+sources='CMakeLists.txt package.xml msg'
+
 check_machine
 make_venv
 once packages wheels/requirements.txt -- install_packages
-once standins wheels/standins wheels/tf2_msgs wheels/setup.sh -- install_standins
-once depthsync_ros CMakeLists.txt package.xml depthsync_ros msg launch config wheels/setup.sh -- install_package
+once standins wheels/standins wheels/tf2_msgs $recipe -- install_standins
+once messages $sources $recipe -- build_messages
+once depthsync_ros $sources depthsync_ros launch config $recipe -- install_modules

@@ -1,27 +1,35 @@
 """
-A stand-in for tf2_ros where no ROS installation has it: sending transforms, no more.
+A stand-in for tf2_ros where no ROS installation has it: sending and looking up transforms.
 
-Names, arguments, topic and quality of service are those of tf2_ros of ROS 2 Jazzy.
+Names, arguments, topics, quality of service and results are those of tf2_ros of ROS 2 Jazzy. Not
+here: `transform` of points and poses, the asynchronous calls, the buffer client and server, and
+the `tf2_frames` service.
 """
 
-from collections.abc import Iterable
+from tf2_ros.buffer import Buffer
+from tf2_ros.core import (
+    BufferCore,
+    ConnectivityException,
+    ExtrapolationException,
+    InvalidArgumentException,
+    LookupException,
+    TimeoutException,
+    TransformException,
+)
+from tf2_ros.static_transform_broadcaster import StaticTransformBroadcaster
+from tf2_ros.transform_broadcaster import TransformBroadcaster
+from tf2_ros.transform_listener import TransformListener
 
-from geometry_msgs.msg import TransformStamped
-from rclpy.node import Node
-from rclpy.qos import QoSProfile
-from tf2_msgs.msg import TFMessage
-
-
-class TransformBroadcaster:
-    """Publishes transforms on /tf."""
-
-    def __init__(self, node: Node, qos: QoSProfile | int | None = None) -> None:
-        profile = QoSProfile(depth=100) if qos is None else qos
-        self.pub_tf = node.create_publisher(TFMessage, '/tf', profile)
-
-    def sendTransform(
-        self, transform: TransformStamped | Iterable[TransformStamped]
-    ) -> None:
-        """Publish one transform, or several in one message."""
-        several = isinstance(transform, Iterable)
-        self.pub_tf.publish(TFMessage(transforms=list(transform) if several else [transform]))
+__all__ = [
+    'Buffer',
+    'BufferCore',
+    'ConnectivityException',
+    'ExtrapolationException',
+    'InvalidArgumentException',
+    'LookupException',
+    'StaticTransformBroadcaster',
+    'TimeoutException',
+    'TransformBroadcaster',
+    'TransformException',
+    'TransformListener',
+]
