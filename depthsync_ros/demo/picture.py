@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from depthsync_ros.core.shapes import Map, RgbImage
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
+
+from depthsync_ros.core.shapes import Map, RgbImage
 
 NEAR_FAR_PERCENTILES = (2.0, 98.0)
 

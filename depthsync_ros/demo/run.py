@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
 from depthsync_ros.core.frames import Frame
 from depthsync_ros.datasets.folder import open_folder
 from depthsync_ros.datasets.sequence import TrueFrame
@@ -12,9 +16,6 @@ from depthsync_ros.demo.picture import draw, Row
 from depthsync_ros.evaluation.metrics import align, depth_errors
 from depthsync_ros.evaluation.trajectory import aligned_positions, pose_errors
 from depthsync_ros.ros.live import play, Recording
-import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 CLIP = Path(__file__).parent / 'clip'
 # Nothing may be lost here: the clip waits in the queue while a window is computed.
@@ -25,7 +26,9 @@ PICTURES = 4
 def main(argv: Sequence[str]) -> int:
     """Run the demo; 0 where every frame came out or was reported dropped."""
     parser = argparse.ArgumentParser(prog='depthsync demo', description=__doc__)
-    parser.add_argument('--out', type=Path, default=Path('demo'), help='folder for picture and log')
+    parser.add_argument(
+        '--out', type=Path, default=Path('demo'), help='folder for picture and log'
+    )
     parser.add_argument('--rate', type=float, default=15.0, help='frames a second to play at')
     arguments = parser.parse_args(argv)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -65,14 +68,13 @@ def _report(
         f'{len(clip)} frames in, {len(out)} depth images out, {recording.dropped} dropped',
         f'AbsRel {errors.absrel:.3f}   delta1 {errors.delta1:.3f}   '
         '(one scale and shift for the whole video)',
-        f'trajectory: ATE {100.0 * poses.ate_m:.1f} cm, RPE {100.0 * poses.rpe_trans_m:.2f} cm and '
-        f'{poses.rpe_rot_deg:.2f} deg a frame   ({poses.posed} poses, after Sim(3))',
+        f'trajectory: ATE {100.0 * poses.ate_m:.1f} cm, RPE {100.0 * poses.rpe_trans_m:.2f} cm '
+        f'and {poses.rpe_rot_deg:.2f} deg a frame   ({poses.posed} poses, after Sim(3))',
     )
     chosen = np.linspace(0, len(out) - 1, PICTURES).round().astype(int)
     start_ns = clip[0].frame.stamp_ns
     rows = [
-        Row((stamps[i] - start_ns) / 1e9, out[i].frame.rgb, depth_m[i], truth_m[i])
-        for i in chosen
+        Row((stamps[i] - start_ns) / 1e9, out[i].frame.rgb, depth_m[i], truth_m[i]) for i in chosen
     ]
     true_positions = np.stack([pose[:3, 3] for pose in true_path])
     draw(rows, aligned_positions(path, true_path), true_positions, '\n'.join(lines[1:]), picture)

@@ -1,7 +1,7 @@
 """Play frames into a live node over DDS and record what it publishes, as a robot would."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
@@ -14,14 +14,6 @@ import threading
 import time
 from typing import Any
 
-from depthsync_ros.core.errors import DepthSyncError
-from depthsync_ros.core.frames import Frame
-from depthsync_ros.core.settings import Value
-from depthsync_ros.core.shapes import Map, Transform
-from depthsync_ros.messages import Messages, nanoseconds, rotation_matrix
-from depthsync_ros.msg import WindowReport
-from depthsync_ros.ros.environment import ros_environment
-from depthsync_ros.ros.words import RosWords
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
@@ -35,6 +27,15 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
 import yaml
+
+from depthsync_ros.core.errors import DepthSyncError
+from depthsync_ros.core.frames import Frame
+from depthsync_ros.core.settings import Value
+from depthsync_ros.core.shapes import Map, Transform
+from depthsync_ros.messages import Messages, nanoseconds, rotation_matrix
+from depthsync_ros.msg import WindowReport
+from depthsync_ros.ros.environment import ros_environment
+from depthsync_ros.ros.words import RosWords
 
 NODE = '/depthsync'
 DISCOVERY_S = 30.0
@@ -99,9 +100,7 @@ class Client(Node):
         """Publish a frame's image and camera_info."""
         image, info = self.outputs
         info.publish(self._messages.camera_info(frame.stamp_ns, frame.frame_id, frame.camera))
-        image.publish(
-            self._messages.image(frame.stamp_ns, frame.frame_id, 'rgb8', frame.rgb)
-        )
+        image.publish(self._messages.image(frame.stamp_ns, frame.frame_id, 'rgb8', frame.rgb))
         self.recording.sent_ns.append(frame.stamp_ns)
 
     def _on_depth(self, message: Image) -> None:
@@ -128,7 +127,7 @@ def play(
     *,
     rate_hz: float,
     log: Path,
-    progress: Callable[[int], None] = lambda _: None,
+    beside: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Recording:
     """
     Start a node, play frames into it, flush, stop it; give what it published.
@@ -136,10 +135,10 @@ def play(
     Units: rate_hz frames a second, in wall time.
 
     :param log: where the node's own output goes.
-    :param progress: told the number of frames sent so far.
+    :param beside: what runs beside the node, such as another consumer of its topics.
     :raises LiveError: the node does not start, load its model or answer.
     """
-    with _isolated(), _node(parameters, log), _client() as client:
+    with _isolated(), beside(), _node(parameters, log), _client() as client:
         _change_state(client, Transition.TRANSITION_CONFIGURE, log)
         _change_state(client, Transition.TRANSITION_ACTIVATE, log)
         _wait(lambda: _connected(client), DISCOVERY_S, 'the topics to connect', log)
@@ -147,7 +146,6 @@ def play(
         for number, frame in enumerate(frames):
             time.sleep(max(0.0, start + number / rate_hz - time.monotonic()))
             client.send(frame)
-            progress(number + 1)
         time.sleep(SETTLE_S)
         answer = _call(client.flush, Trigger.Request(), FLUSH_S, log)
         client.recording.flushed = answer.message
