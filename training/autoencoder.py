@@ -1,4 +1,4 @@
-"""Train the small autoencoder that carries both RGB and disparity: python -m training.autoencoder."""
+"""Train the autoencoder that carries RGB and disparity: python -m training.autoencoder."""
 
 import argparse
 import logging

@@ -1,8 +1,9 @@
 """
 Run the frozen networks once over every scene and keep what they say: python -m training.cache.
 
-Three files a scene, and three more of the same scene as another camera would show it, so that the first two can be there while the autoencoder is still in
-training: NNNNNNN.features.npy, NNNNNNN.disparity.npy and NNNNNNN.latents.npz.
+Six files a scene: features, disparity and latents (NNNNNNN.features.npy, NNNNNNN.disparity.npy,
+NNNNNNN.latents.npz), and the same of the scene as another camera would show it. Features can be
+kept while the autoencoder is still in training.
 """
 
 import argparse
@@ -11,13 +12,13 @@ from pathlib import Path
 import time
 
 import cv2
-from depthsync_ros.models.efficientnet import FeatureNet, Features, TAPPED_CHANNELS
 from diffusers import AutoencoderTiny
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
+from depthsync_ros.models.efficientnet import FeatureNet, Features, TAPPED_CHANNELS
 from training.networks import new_autoencoder, published_features
 from training.rendered import load_scene, normalised, Scene
 
@@ -89,7 +90,10 @@ def changed(scene: Scene, number: int) -> Scene:
             colour = grey + saturation * (colour - grey)
             rgb[frame] = np.clip(colour * 255.0, 0.0, 255.0).astype(np.uint8)
             disparity[frame] = cv2.warpAffine(
-                disparity[frame], turn, (width, height), flags=cv2.INTER_NEAREST,
+                disparity[frame],
+                turn,
+                (width, height),
+                flags=cv2.INTER_NEAREST,
                 borderMode=REFLECT,
             )
     return Scene(rgb, disparity, scene.paths)

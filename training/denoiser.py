@@ -20,12 +20,7 @@ from pathlib import Path
 import time
 from typing import Any
 
-from depthsync_ros.core.backbone import NoiseRange, Preferences
-from depthsync_ros.models.conditioner import Conditioner
-from depthsync_ros.models.diffusers_parts import forward_unet, Unet, Vae
-from depthsync_ros.models.efficientnet import Features
-from depthsync_ros.models.image_encoders import FeatureEncoder
-from depthsync_ros.models.load import LatentBackbone
+import cv2
 from diffusers import UNetSpatioTemporalConditionModel
 from diffusers.models.resnet import AlphaBlender, TemporalResnetBlock
 from diffusers.models.transformers.transformer_temporal import TemporalBasicTransformerBlock
@@ -34,6 +29,12 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
+from depthsync_ros.core.backbone import NoiseRange, Preferences
+from depthsync_ros.models.conditioner import Conditioner
+from depthsync_ros.models.diffusers_parts import forward_unet, Unet, Vae
+from depthsync_ros.models.efficientnet import Features
+from depthsync_ros.models.image_encoders import FeatureEncoder
+from depthsync_ros.models.load import LatentBackbone
 from training.cache import GRID, NOISE_AUGMENTATION, SINGLES_EVERY, unpack_features
 from training.networks import (
     CONDITIONER,
@@ -45,7 +46,7 @@ from training.networks import (
     save,
 )
 from training.rendered import HELD_OUT_EVERY, load_scene
-from training.validate import Clip, mean_score, predict, sequence_clips
+from training.validate import Clip, mean_score, predict, Predictor, sequence_clips
 
 NOISE_RANGE = (0.002, 80.0)
 # Where the five-level sampler's first call stands; this share of the draws goes there.
@@ -207,14 +208,14 @@ def denoising_loss(unet: nn.Module, clean: Tensor, given: Tensor, tokens: Tensor
 class PassThrough(nn.Module):
     """Stands in for a temporal layer while frames are single."""
 
-    def forward(self, x: Tensor, *_: Any, **__: Any) -> Tensor:  # noqa: ANN401
+    def forward(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
         return x
 
 
 class SpatialOnly(nn.Module):
     """Stands in for the mixer of spatial and temporal results while frames are single."""
 
-    def forward(self, x_spatial: Tensor, **_: Any) -> Tensor:  # noqa: ANN401
+    def forward(self, x_spatial: Tensor, **_: Any) -> Tensor:
         return x_spatial
 
 
@@ -355,7 +356,7 @@ class Monitor:
         for folder in arguments.monitor:
             self.sets[folder.name] = sequence_clips(folder, length, count)
         self.features = published_features()
-        self.autoencoder = new_autoencoder().eval().requires_grad_(False)
+        self.autoencoder = new_autoencoder().eval().requires_grad_(requires_grad=False)
         if arguments.autoencoder:
             stored = torch.load(arguments.autoencoder, weights_only=True)
             self.autoencoder.load_state_dict(stored['network'])
@@ -374,11 +375,9 @@ class Monitor:
                 }
         return ', '.join(f'{n} {s.absrel:.4f}/{s.delta1:.3f}' for n, s in scores.items())
 
-    def _estimator(self, conditioner: Conditioner) -> Any:  # noqa: ANN401
+    def _estimator(self, conditioner: Conditioner) -> Predictor:
         @torch.no_grad()
         def estimate(clip: Clip) -> np.ndarray:
-            import cv2
-
             small = [cv2.resize(i, (160, 128), interpolation=cv2.INTER_AREA) for i in clip.rgb]
             rgb = torch.from_numpy(np.stack(small).transpose(0, 3, 1, 2) / np.float32(127.5)) - 1
             blank = torch.zeros(len(rgb), LATENT_CHANNELS, *GRID)

@@ -8,11 +8,11 @@ from pathlib import Path
 import tempfile
 from typing import Any
 
-from depthsync_ros.models.image_encoders import FEATURE_ENCODER, FeatureEncoder
 from safetensors.torch import save_file
 import torch
 from torch import nn, Tensor
 
+from depthsync_ros.models.image_encoders import FEATURE_ENCODER, FeatureEncoder
 from training.networks import CONDITIONER, new_autoencoder, new_unet, published_features
 
 PREFERENCES = {

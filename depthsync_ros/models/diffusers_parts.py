@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import nn, Tensor
+
 from depthsync_ros.core.backbone import Conditioning
 from depthsync_ros.core.errors import ModelError
 from depthsync_ros.core.shapes import DisparityTensor, Latents, RgbTensor
 from depthsync_ros.models.folder import Part
-import torch
-from torch import nn, Tensor
 
 try:
     from diffusers import (

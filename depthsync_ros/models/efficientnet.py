@@ -8,10 +8,11 @@ Source: Tan and Le 2019 (arXiv:1905.11946), table 1, in the lite variant of the 
 from dataclasses import dataclass
 from itertools import chain
 
-from depthsync_ros.core.shapes import Latents, RgbTensor
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
+
+from depthsync_ros.core.shapes import Latents, RgbTensor
 
 STEM_CHANNELS = 32
 # (repeats, kernel, stride, expansion, output channels) of each stage

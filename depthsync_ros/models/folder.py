@@ -7,9 +7,11 @@ from pathlib import Path
 import re
 from typing import Any
 
+from safetensors import safe_open, SafetensorError
+from torch import Tensor
+
 from depthsync_ros.core.backbone import NoiseRange, Preferences
 from depthsync_ros.core.errors import ModelError
-from torch import Tensor
 
 EMBEDDED = Path(__file__).parent / 'embedded'
 HUB_ID = re.compile(r'[\w.-]+/[\w.-]+')
@@ -70,8 +72,6 @@ class Part:
 
         :raises ModelError: the file is cut short or not safetensors.
         """
-        from safetensors import safe_open, SafetensorError
-
         path, tensors = self.weights_file, {}
         try:
             with safe_open(path, framework='pt', device='cpu') as file:
@@ -108,8 +108,8 @@ def locate(name: str, *, allow_download: bool, files: Sequence[str]) -> Path:
 
 def _from_hub(name: str, *, allow_download: bool, files: Sequence[str]) -> Path:
     try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub import errors as hub  # noqa: PLC0415
+        from huggingface_hub import snapshot_download  # noqa: PLC0415  only hub ids need it
     except ImportError as error:
         raise ModelError(
             f'{name!r} is a hub id and huggingface_hub is not installed; '
@@ -119,7 +119,7 @@ def _from_hub(name: str, *, allow_download: bool, files: Sequence[str]) -> Path:
         found = snapshot_download(
             name, allow_patterns=list(files), local_files_only=not allow_download
         )
-    except LocalEntryNotFoundError as error:
+    except hub.LocalEntryNotFoundError as error:
         remedy = (
             'the hub could not be reached; check the network'
             if allow_download
@@ -128,7 +128,7 @@ def _from_hub(name: str, *, allow_download: bool, files: Sequence[str]) -> Path:
         raise ModelError(
             f'{name!r} is neither a folder nor in the hub cache of this machine: {remedy}'
         ) from error
-    except (HfHubHTTPError, OSError) as error:
+    except (hub.HfHubHTTPError, OSError) as error:
         raise ModelError(
             f'{name!r} could not be fetched from the hub ({error}); check the name and the '
             'network, or give a local folder'

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from safetensors import SafetensorError
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+
 from depthsync_ros.core.backbone import Conditioning
 from depthsync_ros.core.errors import ModelError
 from depthsync_ros.core.shapes import Latents, RgbTensor
@@ -10,9 +15,6 @@ from depthsync_ros.models.conditioner import Conditioner
 from depthsync_ros.models.diffusers_parts import build, fill
 from depthsync_ros.models.efficientnet import FeatureNet
 from depthsync_ros.models.folder import Part
-import torch
-from torch import nn, Tensor
-from torch.nn import functional
 
 FEATURE_ENCODER = 'FeatureEncoder'
 # CLIP's own normalisation (openai/clip-vit-large-patch14, preprocessor_config.json).
@@ -109,7 +111,8 @@ def load_image_encoder(part: Part, device: torch.device, dtype: torch.dtype) -> 
 
 def _load_clip(part: Part, device: torch.device, dtype: torch.dtype) -> nn.Module:
     try:
-        from transformers import CLIPVisionModelWithProjection
+        # Slow to import, and our own models do not need it.
+        from transformers import CLIPVisionModelWithProjection  # noqa: PLC0415
     except ImportError as error:
         raise ModelError(
             f'{part.folder} is a CLIP encoder and transformers is not installed; '
@@ -124,7 +127,7 @@ def _load_clip(part: Part, device: torch.device, dtype: torch.dtype) -> nn.Modul
             dtype=dtype,
             output_loading_info=True,
         )
-    except Exception as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f'{part.weights_file} cannot be read into the CLIP encoder in its config.json '
             f'({error}); both files must come from the same model'

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 import logging
 from pathlib import Path
 
+import torch
+
 from depthsync_ros.core.backbone import Conditioning, NoiseRange, Preferences
 from depthsync_ros.core.errors import ModelError
 from depthsync_ros.core.settings import ModelSettings
@@ -11,7 +13,6 @@ from depthsync_ros.core.shapes import DisparityTensor, Latents, RgbTensor
 from depthsync_ros.models import folder as folders
 from depthsync_ros.models.diffusers_parts import load_unet, load_vae, Unet, Vae
 from depthsync_ros.models.image_encoders import ImageEncoder, load_image_encoder
-import torch
 
 ACADEMIC = 'tencent/depthcrafter'
 

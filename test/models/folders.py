@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-from depthsync_ros.models.efficientnet import FeatureNet
-from depthsync_ros.models.image_encoders import FEATURE_ENCODER, FeatureEncoder
 from diffusers import (
     AutoencoderKLTemporalDecoder,
     AutoencoderTiny,
@@ -14,6 +12,9 @@ from diffusers import (
 from safetensors.torch import save_file
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+from depthsync_ros.models.efficientnet import FeatureNet
+from depthsync_ros.models.image_encoders import FEATURE_ENCODER, FeatureEncoder
 
 TOKEN_WIDTH = 16
 # The class name in DepthCrafter's config.json: a subclass with the stock UNet's weights.

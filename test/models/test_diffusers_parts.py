@@ -1,13 +1,14 @@
 import json
 from pathlib import Path
 
-from depthsync_ros.core.backbone import Conditioning
-from depthsync_ros.models.diffusers_parts import build, forward_unet, Unet
-from depthsync_ros.models.folder import Part
 from diffusers import UNetSpatioTemporalConditionModel
 from folders import DEPTHCRAFTER_CLASS, tiny_unet, TOKEN_WIDTH
 import torch
 from torch import Tensor
+
+from depthsync_ros.core.backbone import Conditioning
+from depthsync_ros.models.diffusers_parts import build, forward_unet, Unet
+from depthsync_ros.models.folder import Part
 
 AUGMENTATION = 0.02
 # config.json of DepthCrafter's UNet, which is Stable Video Diffusion img2vid-xt's.

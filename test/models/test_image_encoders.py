@@ -1,9 +1,10 @@
-from depthsync_ros.models.efficientnet import FeatureNet, fold_published_weights, SameConv
-from depthsync_ros.models.image_encoders import clip_input, CLIP_MEAN, CLIP_STD
 from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion as published
 import pytest
 import torch
 from torch.nn import functional
+
+from depthsync_ros.models.efficientnet import FeatureNet, fold_published_weights, SameConv
+from depthsync_ros.models.image_encoders import clip_input, CLIP_MEAN, CLIP_STD
 
 
 @pytest.mark.parametrize(('height', 'width'), [(576, 1024), (128, 160), (224, 224)])
@@ -49,8 +50,9 @@ def test_a_folded_normalisation_does_what_it_did() -> None:
         else:
             first = kind == 'expand' or (kind == 'depthwise' and block == -1)
             block += first
-            conv, norm = f'_blocks.{block}.{theirs_of[kind][0]}', (
-                f'_blocks.{block}._bn{theirs_of[kind][1]}'
+            conv, norm = (
+                f'_blocks.{block}.{theirs_of[kind][0]}',
+                (f'_blocks.{block}._bn{theirs_of[kind][1]}'),
             )
         published_weights[f'{conv}.weight'] = torch.randn(shape)
         for entry in ('weight', 'bias', 'running_mean'):

@@ -2,12 +2,6 @@ import json
 from pathlib import Path
 import shutil
 
-from depthsync_ros.core.backbone import Conditioning
-from depthsync_ros.core.denoiser import v_denoiser
-from depthsync_ros.core.errors import ModelError
-from depthsync_ros.core.sampler import karras_sigmas, sample_euler
-from depthsync_ros.core.settings import ModelSettings
-from depthsync_ros.models.load import LatentBackbone, load_backbone
 from diffusers import (
     AutoencoderKLTemporalDecoder,
     EulerDiscreteScheduler,
@@ -17,6 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
+
+from depthsync_ros.core.backbone import Conditioning
+from depthsync_ros.core.denoiser import v_denoiser
+from depthsync_ros.core.errors import ModelError
+from depthsync_ros.core.sampler import karras_sigmas, sample_euler
+from depthsync_ros.core.settings import ModelSettings
+from depthsync_ros.models.load import LatentBackbone, load_backbone
 
 FRAMES, ROWS, COLS = 3, 64, 96
 
