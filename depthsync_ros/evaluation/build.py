@@ -1,12 +1,14 @@
 """From the names of methods to the methods."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from depthsync_ros.core.backbone import Backbone
 from depthsync_ros.core.errors import ConfigError
 from depthsync_ros.core.settings import DepthSyncSettings, with_values
 from depthsync_ros.evaluation.methods import Method, PipelineMethod
+from depthsync_ros.evaluation.saved import SavedDepth, SavedPoses
 from depthsync_ros.evaluation.strategies import STRATEGIES, strategy_settings
 
 
@@ -23,6 +25,7 @@ class MethodBuilder:
     names: Sequence[str]
     settings: DepthSyncSettings
     load_backbone: Callable[[], Backbone]
+    _made: dict[tuple[str, int], Method] = field(default_factory=dict)
     _backbone: list[Backbone] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -38,7 +41,14 @@ class MethodBuilder:
 
     def __call__(self, seed: int) -> list[Method]:
         """Give the methods for one seed."""
-        return [self._make(name, seed) for name in self.names]
+        for name in self.names:
+            if (name, seed) not in self._made:
+                self._made[name, seed] = self._make(name, seed)
+        methods = [self._made[name, seed] for name in self.names]
+        if len({method.name for method in methods}) < len(methods):
+            names = ', '.join(method.name for method in methods)
+            raise ConfigError(f'two methods share a name ({names}): rename a folder')
+        return methods
 
     def _make(self, name: str, seed: int) -> Method:
         if name not in STRATEGIES:
@@ -50,4 +60,23 @@ class MethodBuilder:
         return PipelineMethod(name, settings, self._backbone[0])
 
 
-BASELINES: dict[str, Callable[[str, int], Method]] = {}
+def _transformers(where: str, seed: int) -> Method:
+    from depthsync_ros.evaluation.per_frame import load_transformers  # noqa: PLC0415  heavy
+
+    return load_transformers(where, seed)
+
+
+def _marigold(where: str, seed: int) -> Method:
+    from depthsync_ros.evaluation.per_frame import load_marigold  # noqa: PLC0415  heavy
+
+    return load_marigold(where, seed)
+
+
+BASELINES: Mapping[str, Callable[[str, int], Method]] = {
+    'disparity': lambda where, _: SavedDepth(Path(where), 'disparity'),
+    'depth': lambda where, _: SavedDepth(Path(where), 'depth'),
+    'metric': lambda where, _: SavedDepth(Path(where), 'metric'),
+    'poses': lambda where, _: SavedPoses(Path(where)),
+    'transformers': _transformers,
+    'marigold': _marigold,
+}

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.shapes import Map, Maps, Points, Transform
 from depthsync_ros.evaluation.metrics import MIN_DEPTH_M
-import numpy as np
 
 GAPS = (1, 5, 10, 20)  # frames between the two that are compared
 AGREEMENT = 0.05  # of the true depth: beyond it a pixel is hidden, moving or mismeasured

@@ -7,6 +7,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
+import numpy as np
+
 from depthsync_ros.core.backbone import Backbone
 from depthsync_ros.core.depthsync import WindowResult
 from depthsync_ros.core.frames import Output, WindowReport
@@ -15,7 +17,6 @@ from depthsync_ros.core.resolution import UPSAMPLERS
 from depthsync_ros.core.settings import DepthSyncSettings, Value, walk
 from depthsync_ros.core.shapes import Map, Maps, RgbImage, Transform
 from depthsync_ros.datasets.sequence import Video
-import numpy as np
 
 # What a prediction's values are: disparity up to a scale and shift; depth up to a scale and
 # shift; depth in metres; nothing (poses alone).

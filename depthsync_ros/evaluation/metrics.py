@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import cv2
+import numpy as np
+
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.scale import cross_fade
 from depthsync_ros.core.shapes import Maps
-import numpy as np
 
 MIN_DISPARITY = 1e-3  # predicted and aligned disparity, DepthCrafter's floor
 MIN_DEPTH_M = 1e-3

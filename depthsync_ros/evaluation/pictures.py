@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import cv2
+import numpy as np
+
 from depthsync_ros.core.shapes import Map, Maps, RgbImage
 from depthsync_ros.datasets.sequence import Video
-import numpy as np
 
 SHARES = (0.1, 0.5, 0.9)  # where in the video the pictures are taken
 WIDTH = 240  # of each of the four, in pixels

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.evaluation.tables import completed, mean, Row, shared
-import numpy as np
 
 FOLDER = 'plots'
 SIZE_INCHES = (6.4, 3.6)
@@ -65,7 +66,7 @@ def _longest(rows: Sequence[Row]) -> list[Row]:
 
 def _against_length(pyplot: Any, rows: Sequence[Row], name: str, label: str) -> Any:
     frames = sorted({row['frames'] for row in rows})
-    if len(frames) < 2 or mean(rows, name) is None:  # noqa: PLR2004  a line needs two points
+    if len(frames) < 2 or mean(rows, name) is None:
         return None
     figure, axes = pyplot.subplots(figsize=SIZE_INCHES, layout='constrained')
     for method in dict.fromkeys(row['method'] for row in rows):

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.shapes import Maps, Transform
@@ -24,7 +26,6 @@ from depthsync_ros.evaluation.metrics import (
     window_scales,
 )
 from depthsync_ros.evaluation.trajectory import aligned_positions, MIN_POSES, pose_errors
-import numpy as np
 
 MAX_POINTS = 200  # of a trajectory that a result keeps for its plot
 

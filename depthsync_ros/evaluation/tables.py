@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from depthsync_ros.evaluation.metrics import drift_removed
 import numpy as np
+
+from depthsync_ros.evaluation.metrics import drift_removed
 
 Row: TypeAlias = Mapping[str, Any]
 

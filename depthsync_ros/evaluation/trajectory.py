@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.shapes import Transform
-import numpy as np
 
 MIN_POSES = 3  # a similarity needs three points
 INSTALL = "pip install evo (GPL-3.0; or pip install 'depthsync_ros[evaluation]')"

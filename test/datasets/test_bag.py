@@ -13,6 +13,7 @@ from depthsync_ros.datasets.bag import decode_depth, open_bag
 def test_an_imported_folder_comes_back_from_the_bag(tmp_path) -> None:
     wall = Wall(CAMERA)
     write(tmp_path / 'kitchen', wall)
+    (tmp_path / 'bags').mkdir()
     import_folder(FolderJob(tmp_path / 'kitchen', tmp_path / 'bags/kitchen'))
 
     (video,) = open_bag(tmp_path / 'bags')

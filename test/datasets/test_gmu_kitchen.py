@@ -9,12 +9,7 @@ from depthsync_ros.datasets.gmu_kitchen import open_gmu_kitchen
 scipy_io = pytest.importorskip('scipy.io', reason='scipy reads .mat files')
 
 CAMERA = Camera(
-    1920,
-    1080,
-    1.0477637710998533e03,
-    1.0511749325842486e03,
-    959.26120509632392,
-    529.11546499433564,
+    1920, 1080, 1047.7637710998533, 1051.1749325842486, 959.26120509632392, 529.11546499433564
 )
 SCALE = -6.9887  # of scene 3, in the page's file of scales
 

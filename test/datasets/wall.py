@@ -68,10 +68,9 @@ def write_image(file: Path, pixels: np.ndarray) -> None:
 def quaternion(rotation: np.ndarray) -> np.ndarray:
     """Give (x, y, z, w) of a small rotation, without the code under test."""
     w = np.sqrt(1.0 + np.trace(rotation)) / 2.0
-    r = rotation
-    return np.array([r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], 4.0 * w * w]) / (
-        4.0 * w
-    )
+    turned = rotation - rotation.T
+    xyz = np.array([turned[2, 1], turned[0, 2], turned[1, 0]]) / (4.0 * w)
+    return np.append(xyz, w)
 
 
 def tum_line(time: str, pose: np.ndarray) -> str:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from depthsync_ros.core.camera import Camera
 import numpy as np
+
+from depthsync_ros.core.camera import Camera
 
 CAMERA = Camera(48, 36, 40.0, 41.0, 23.2, 17.9)
 

@@ -1,12 +1,13 @@
+from made_up_video import noisy_video
+import numpy as np
+import pytest
+
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.evaluation.consistency import (
     multi_frame_consistency,
     temporal_alignment_error,
 )
 from depthsync_ros.evaluation.metrics import align
-from made_up_video import noisy_video
-import numpy as np
-import pytest
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
 WALL_M = 4.0

@@ -1,3 +1,7 @@
+from made_up_video import noisy_video
+import numpy as np
+import pytest
+
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.evaluation.metrics import (
     align,
@@ -11,9 +15,6 @@ from depthsync_ros.evaluation.metrics import (
     to_size,
     window_scales,
 )
-from made_up_video import noisy_video
-import numpy as np
-import pytest
 
 MAX_DEPTH_M = 10.0
 # One least-squares fit in float64 on 1e4 values near 1 keeps about 12 digits.

@@ -1,9 +1,10 @@
 import sys
 
-from depthsync_ros.core.errors import InputError
-from depthsync_ros.evaluation.trajectory import aligned_positions, pose_errors
 import numpy as np
 import pytest
+
+from depthsync_ros.core.errors import InputError
+from depthsync_ros.evaluation.trajectory import aligned_positions, pose_errors
 
 pytest.importorskip('evo', reason='evo is an optional extra')
 

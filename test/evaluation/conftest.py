@@ -1,0 +1,4 @@
+from pathlib import Path
+import sys
+
+sys.path.append(str(Path(__file__).parent))

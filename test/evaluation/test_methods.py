@@ -1,0 +1,62 @@
+from backbones import FakeBackbone
+import numpy as np
+import pytest
+from tiny_video import SETTINGS, Wave
+
+from depthsync_ros.core.settings import with_values
+from depthsync_ros.evaluation.methods import PipelineMethod
+from depthsync_ros.evaluation.scoring import read_truth, score
+from depthsync_ros.evaluation.strategies import strategy_settings
+
+
+def predictions(name, frames, lengths, **backbone):
+    method = PipelineMethod(name, strategy_settings(SETTINGS, name), FakeBackbone(**backbone))
+    return dict(method.predict(Wave(frames).video(), lengths, lambda: None))
+
+
+@pytest.mark.parametrize('name', ['baseline', 'post_scale', 'scale'])
+def test_a_shorter_length_is_the_run_that_ends_there(name) -> None:
+    lengths = [4, 6, 9, 14, 18]  # within, at and between the windows' ends (6, 10, 14, 18)
+
+    together = predictions(name, 20, lengths, random_gauges=True, noise_share=0.01)
+
+    for length in lengths:
+        alone = predictions(name, length, [length], random_gauges=True, noise_share=0.01)[length]
+        assert np.array_equal(together[length].values, alone.values)
+        assert together[length].windows == alone.windows
+        for ours, theirs in zip(together[length].own, alone.own, strict=True):
+            assert np.array_equal(ours, theirs)
+
+
+def test_every_frame_is_delivered_and_the_windows_cover_them() -> None:
+    prediction = predictions('baseline', 15, [15])[15]
+
+    assert np.isfinite(prediction.values).all()
+    assert set().union(*prediction.windows) == set(range(15))
+    assert prediction.seconds > 0.0
+
+
+def test_the_oracle_sees_through_each_windows_own_gauge() -> None:
+    video = Wave(18).video()
+    truth = read_truth(video, 18, 10.0)
+
+    rows = {
+        name: score(predictions(name, 18, [18], random_gauges=True)[18], truth, 'video').row
+        for name in ('baseline', 'post_scale')
+    }
+
+    # The network's answer is the truth but for each window's gauge and 8 bits of brightness.
+    assert rows['baseline']['oracle_absrel'] < 0.005
+    assert rows['baseline']['absrel'] > 0.05
+    assert rows['post_scale']['absrel'] < 0.01
+    assert rows['baseline']['scale_drift'] > 10.0 * rows['post_scale']['scale_drift']
+
+
+def test_facts_hold_every_setting() -> None:
+    settings = with_values(SETTINGS, {'sampling.seed': 3})
+
+    facts = PipelineMethod('baseline', settings, FakeBackbone()).facts()
+
+    assert facts['sampling.seed'] == 3
+    assert facts['window.length'] == 0
+    assert facts['backbone'] == 'fake'
