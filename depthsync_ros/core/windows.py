@@ -32,7 +32,7 @@ class WindowBuffer(Generic[Item]):
         self._stride = length - overlap
         self._items: list[Item] = []
         self._known = 0
-        self._before: list[Item] = []
+        self._before: list[Item] = []  # what `reject` goes back to
 
     @property
     def waiting(self) -> int:
@@ -41,6 +41,7 @@ class WindowBuffer(Generic[Item]):
 
     def push(self, item: Item) -> Window[Item] | None:
         """Add an item; give the window that it completes."""
+        self._before = []
         self._items.append(item)
         if self.waiting >= self._stride and len(self._items) >= self._length:
             return self._take()

@@ -12,9 +12,7 @@ SHAPE = (3, 4, 5, 5)
 
 
 def draw(seed: int) -> torch.Tensor:
-    return torch.randn(
-        SHAPE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
+    return torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @pytest.mark.parametrize('sigma', [0.05, 1.0, 15.6])
