@@ -49,7 +49,9 @@ def find_shift(seen: Sightings, disparity: np.ndarray, prior: float, limits: Pos
     best = int(np.argmin(errors))
     if not np.isfinite(errors[middle]) or errors[best] > (1.0 - MIN_GAIN) * errors[middle]:
         return Shift(prior, observed=False)
-    return Shift(prior * 2.0 ** (OCTAVES[best] + _vertex(errors, best)), observed=True)
+    # A float of Python's: numpy's would turn every depth image into float64.
+    value = float(prior * 2.0 ** (OCTAVES[best] + _vertex(errors, best)))
+    return Shift(value, observed=True)
 
 
 def _error(seen: Sightings, disparity: np.ndarray, shift: float, limits: PoseLimits) -> float:
