@@ -1,7 +1,7 @@
-"""Settings as command-line options, as a ROS parameter file, and as pages for people."""
+"""Settings as command-line options, read from a parameter file, and as a table for people."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from depthsync_ros.core.errors import ConfigError
 from depthsync_ros.core.settings import DepthSyncSettings, Settings, Value, walk, with_values
 
 NODE_NAME = 'depthsync'
-WRAP = 88  # columns of a comment in the parameter file
 
 
 # ---- options ------------------------------------------------------------------------------------
@@ -112,7 +111,7 @@ def _metavar(value: Value, entry: Field[Any]) -> str:
     return '|'.join(entry.metadata['choices']) or type(value).__name__.upper()
 
 
-# ---- pages --------------------------------------------------------------------------------------
+# ---- table --------------------------------------------------------------------------------------
 
 
 def all_settings() -> Sequence[Settings]:
@@ -136,34 +135,6 @@ def markdown_table() -> str:
     return '\n'.join(lines) + '\n'
 
 
-def parameter_file() -> str:
-    """Return all settings as a commented ROS 2 parameter file."""
-    lines = [
-        '# Every setting of depthsync with its default; `depthsync settings --yaml` prints this',
-        '# file. Delete what you do not change. Doubles keep their point: 1.0, not 1.',
-        '/**:',
-        '  ros__parameters:',
-    ]
-    group = ''
-    for root in all_settings():
-        for name, value, entry in walk(root):
-            *above, leaf = name.split('.')
-            if '.'.join(above) != group:
-                group = '.'.join(above)
-                lines.append(f'    {group}:')
-            lines += [f'      # {line}' for line in _comment(entry)]
-            lines.append(f'      {leaf}: {_yaml(value)}')
-    return '\n'.join(lines) + '\n'
-
-
-def _comment(entry: Field[Any]) -> Iterator[str]:
-    import textwrap  # noqa: PLC0415  not needed for --help
-
-    live = 'Can change while running.' if entry.metadata['live'] else ''
-    facts = '; '.join(part for part in (_range(entry), live) if part)
-    yield from textwrap.wrap(_sentence(entry) + (f' ({facts})' if facts else ''), WRAP)
-
-
 def _sentence(entry: Field[Any]) -> str:
     return str(entry.metadata['description'])
 
@@ -185,9 +156,3 @@ def _range(entry: Field[Any]) -> str:
 
 def _shown(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _yaml(value: Value) -> str:
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return _shown(value) if isinstance(value, bool) else repr(value)

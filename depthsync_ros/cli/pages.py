@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from depthsync_ros.cli.options import markdown_table, parameter_file
+from depthsync_ros.cli.options import markdown_table
 
 
 def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
@@ -20,5 +20,7 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
 
 def run(args: argparse.Namespace) -> int:
     """Print it."""
+    from depthsync_ros.ros.parameter_file import parameter_file  # noqa: PLC0415  not for --help
+
     sys.stdout.write(parameter_file() if args.yaml else markdown_table())
     return 0

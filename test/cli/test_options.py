@@ -7,12 +7,12 @@ from depthsync_ros.cli.options import (
     add_setting_options,
     all_settings,
     markdown_table,
-    parameter_file,
     read_parameter_file,
     read_settings,
 )
 from depthsync_ros.core.errors import ConfigError
 from depthsync_ros.core.settings import DepthSyncSettings, walk
+from depthsync_ros.ros.parameter_file import parameter_file
 
 
 def parse(*words):
@@ -106,24 +106,10 @@ def test_a_missing_parameter_file_is_a_config_error(tmp_path) -> None:
         parse('--config', str(tmp_path / 'none.yaml'))
 
 
-def test_the_generated_parameter_file_holds_every_default(tmp_path) -> None:
+def test_the_generated_parameter_file_reads_back_as_the_defaults(tmp_path) -> None:
     values = read_parameter_file(Path(written(tmp_path, parameter_file())))
 
-    expected = {name: value for root in all_settings() for name, value, _ in walk(root)}
-    assert values == expected
-    assert [type(value) for value in values.values()] == [type(x) for x in expected.values()]
-
-
-def test_the_generated_parameter_file_explains_every_setting() -> None:
-    text = ' '.join(parameter_file().replace('#', ' ').split())
-
-    for root in all_settings():
-        for name, _, entry in walk(root):
-            assert entry.metadata['description'] in text, name
-
-
-def test_no_line_of_the_parameter_file_is_longer_than_a_screen() -> None:
-    assert max(map(len, parameter_file().splitlines())) <= 99
+    assert values == {name: value for root in all_settings() for name, value, _ in walk(root)}
 
 
 def test_the_table_has_a_row_of_four_cells_for_every_setting() -> None:

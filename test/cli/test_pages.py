@@ -1,5 +1,6 @@
 from depthsync_ros.cli.main import main
-from depthsync_ros.cli.options import markdown_table, parameter_file
+from depthsync_ros.cli.options import markdown_table
+from depthsync_ros.ros.parameter_file import parameter_file
 
 
 def test_settings_prints_the_table(capsys) -> None:
