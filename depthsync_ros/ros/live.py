@@ -38,6 +38,7 @@ from depthsync_ros.ros.environment import ros_environment
 from depthsync_ros.ros.words import RosWords
 
 NODE = '/depthsync'
+START_S = 180.0  # importing torch alone takes a busy machine a minute
 DISCOVERY_S = 30.0
 MODEL_LOAD_S = 300.0
 FLUSH_S = 1800.0
@@ -166,7 +167,7 @@ def _change_state(client: Client, transition: int, log: Path) -> None:
 
 
 def _call(service: Any, request: Any, seconds: float, log: Path) -> Any:
-    _wait(service.service_is_ready, DISCOVERY_S, f'service {service.srv_name}', log)
+    _wait(service.service_is_ready, START_S, f'service {service.srv_name}', log)
     future = service.call_async(request)
     _wait(future.done, seconds, f'an answer of {service.srv_name}', log)
     return future.result()
