@@ -3,8 +3,13 @@
 import argparse
 from pathlib import Path
 import sys
+from typing import TYPE_CHECKING
 
 from depthsync_ros.cli.options import add_setting_options, read_settings
+
+if TYPE_CHECKING:
+    from depthsync_ros.core.backbone import Backbone
+    from depthsync_ros.core.settings import DepthSyncSettings
 
 DESCRIPTION = """\
 Run methods over the sequences of a dataset and score depth and poses against the truth. Results
@@ -118,10 +123,15 @@ def _evaluate(args: argparse.Namespace) -> 'list[dict[str, object]]':
         )
 
 
-def _backbone(settings: 'object') -> 'object':
+def _backbone(settings: 'DepthSyncSettings') -> 'tuple[Backbone, str]':
+    from depthsync_ros.evaluation.build import fingerprint  # noqa: PLC0415
+    from depthsync_ros.models.folder import locate, UNET_FILES  # noqa: PLC0415
     from depthsync_ros.models.load import load_backbone  # noqa: PLC0415  torch, diffusers
 
-    return load_backbone(settings.model)
+    model = settings.model
+    backbone = load_backbone(model)
+    folder = locate(model.path, allow_download=model.allow_download, files=UNET_FILES)
+    return backbone, fingerprint(folder)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

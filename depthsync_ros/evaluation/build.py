@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+import hashlib
 from pathlib import Path
 
 from depthsync_ros.core.backbone import Backbone
@@ -11,22 +12,25 @@ from depthsync_ros.evaluation.methods import Method, PipelineMethod
 from depthsync_ros.evaluation.saved import SavedDepth, SavedPoses
 from depthsync_ros.evaluation.strategies import STRATEGIES, strategy_settings
 
+ENDS_BYTES = 16_000_000
+
 
 @dataclass(eq=False)
 class MethodBuilder:
     """
     Make methods by name: a strategy, or KIND:WHERE for a baseline (see BASELINES).
 
-    The network is loaded once, and only where a strategy needs it.
+    The network is loaded once, and only where a strategy needs it; load_backbone gives it and a
+    short name of its weights (see `fingerprint`).
 
     :raises ConfigError: a name is unknown, or given twice.
     """
 
     names: Sequence[str]
     settings: DepthSyncSettings
-    load_backbone: Callable[[], Backbone]
+    load_backbone: Callable[[], tuple[Backbone, str]]
     _made: dict[tuple[str, int], Method] = field(default_factory=dict)
-    _backbone: list[Backbone] = field(default_factory=list)
+    _backbone: list[tuple[Backbone, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for name in self.names:
@@ -57,7 +61,25 @@ class MethodBuilder:
         if not self._backbone:
             self._backbone.append(self.load_backbone())
         settings = strategy_settings(with_values(self.settings, {'sampling.seed': seed}), name)
-        return PipelineMethod(name, settings, self._backbone[0])
+        return PipelineMethod(name, settings, *self._backbone[0])
+
+
+def fingerprint(folder: Path) -> str:
+    """
+    Give a short name of a model's files, so that results of other weights are told apart.
+
+    Of a large file, its size and its ends count.
+    """
+    mark = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob('*') if path.is_file()):
+        size = file.stat().st_size
+        mark.update(f'{file.relative_to(folder)} {size} '.encode())
+        with file.open('rb') as stream:
+            mark.update(stream.read(ENDS_BYTES))
+            if size > ENDS_BYTES:
+                stream.seek(max(ENDS_BYTES, size - ENDS_BYTES))
+                mark.update(stream.read())
+    return mark.hexdigest()[:12]
 
 
 def _transformers(where: str, seed: int) -> Method:

@@ -59,16 +59,18 @@ class Method(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PipelineMethod:
-    """A strategy of the one pipeline."""
+    """A strategy of the one pipeline; weights is a short name of the network's files."""
 
     name: str
     settings: DepthSyncSettings
     backbone: Backbone
+    weights: str = ''
 
     def facts(self) -> Mapping[str, Value]:
         """Every setting, and which network ran."""
         return {name: value for name, value, _ in walk(self.settings)} | {
-            'backbone': self.backbone.name
+            'backbone': self.backbone.name,
+            'weights': self.weights,
         }
 
     def predict(

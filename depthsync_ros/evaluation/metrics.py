@@ -65,7 +65,7 @@ def fit_affine(
 
     Source: DepthCrafter (arXiv:2409.02095), evaluation protocol.
 
-    :raises InputError: no pixel of the truth is valid, or the prediction is constant.
+    :raises InputError: no pixel of the truth is valid.
     """
     count, offset = 0, float(np.nan_to_num(disparity[0], nan=0.0).mean()) if with_shift else 0.0
     sums = np.zeros(4)  # x, y, xx, xy; x is taken from an offset, for the sake of precision
@@ -85,10 +85,7 @@ def fit_affine(
     mean_x, mean_y, mean_xx, mean_xy = sums / count
     spread = mean_xx - mean_x**2
     if spread <= 1e-12 * max(mean_xx, MIN_DISPARITY**2):
-        raise InputError(
-            f'the predicted disparity is constant ({offset + mean_x:.4g}) where the truth is '
-            'known: no scale can be fitted; check what was saved as prediction'
-        )
+        return Affine(0.0, float(mean_y))  # a constant prediction: every scale fits alike
     scale = (mean_xy - mean_x * mean_y) / spread
     return Affine(float(scale), float(mean_y - scale * (mean_x + offset)))
 

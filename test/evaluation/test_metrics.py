@@ -196,11 +196,18 @@ def test_a_prediction_is_resized_to_the_truth() -> None:
     assert large[0, 0].tolist() == [0.0, 0.25, 0.75, 1.0]
 
 
+def test_a_constant_prediction_is_scored_as_the_best_constant() -> None:
+    truth = np.array([[[1.0, 2.0, 4.0]]])
+
+    depth = align(np.full_like(truth, 0.5), truth, MAX_DEPTH_M)
+
+    # least squares in disparity: the mean of 1, 1/2 and 1/4
+    assert depth == pytest.approx(np.full_like(truth, 12.0 / 7.0), abs=EXACT)
+
+
 def test_errors_say_what_is_wrong() -> None:
     truth = np.full((2, 3, 3), 2.0)
 
-    with pytest.raises(InputError, match='constant'):
-        fit_affine(np.full_like(truth, 0.5), truth, MAX_DEPTH_M)
     with pytest.raises(InputError, match='depth unit'):
         fit_affine(truth, 1000.0 * truth, MAX_DEPTH_M)  # millimetres taken for metres
     with pytest.raises(InputError, match='depth unit'):
