@@ -1,12 +1,13 @@
 """
 Run the frozen networks once over every scene and keep what they say: python -m training.cache.
 
-Six files a scene: features, disparity and latents (NNNNNNN.features.npy, NNNNNNN.disparity.npy,
-NNNNNNN.latents.npz), and the same of the scene as another camera would show it. Features can be
+Nine files a scene: features, disparity and latents (NNNNNNN.features.npy, NNNNNNN.disparity.npy,
+NNNNNNN.latents.npz), and the same of the scene as two other cameras would show it. Features can be
 kept while the autoencoder is still in training.
 """
 
 import argparse
+from functools import partial
 import logging
 from pathlib import Path
 import time
@@ -62,15 +63,15 @@ def mirrored(scene: Scene, number: int) -> Scene:
     return Scene(rgb, disparity, scene.paths)
 
 
-def changed(scene: Scene, number: int) -> Scene:
+def changed(scene: Scene, number: int, change: int = 1) -> Scene:
     """
     Show each path as another camera would: mirrored the other way, zoomed, rolled, recoloured.
 
     Zoom and roll are one affine map a path; disparity is moved by nearest neighbours, so that no
     depth appears between two things.
     """
-    scene = mirrored(scene, number + 1)
-    random = np.random.default_rng([number, 1])
+    scene = mirrored(scene, number + change)
+    random = np.random.default_rng([number, change])
     rgb, disparity = scene.rgb.copy(), scene.disparity.copy()
     height, width = disparity.shape[1:]
     for path in scene.paths:
@@ -174,7 +175,7 @@ def _encode(network: AutoencoderTiny, images: Tensor) -> NDArray[np.float16]:
     return torch.cat([network.encoder(c) for c in images.split(CHUNK)]).half().numpy()
 
 
-VARIANTS = {'': mirrored, '-changed': changed}
+VARIANTS = {'': mirrored, '-changed': changed, '-changed2': partial(changed, change=2)}
 
 
 def main() -> None:

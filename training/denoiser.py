@@ -10,7 +10,7 @@ clips   its temporal layers join in, and the target becomes a clip's own min-max
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -55,6 +55,7 @@ LEAST_TRAINED_SIGMA = 0.05
 LARGEST_WEIGHT = 4.0
 FAR_FLOOR = 0.1
 FEATURE_DROPOUT = 0.2
+DECODED_FRAMES = 3
 ESTIMATE_WEIGHT = 0.3
 SINGLES_IN = 3  # every third step of the last stage is still on single frames
 AVERAGE_DECAY = 0.995
@@ -185,12 +186,19 @@ def draw_sigmas(count: int) -> Tensor:
     return torch.exp(low + (math.log(NOISE_RANGE[1]) - low) * torch.rand(count))
 
 
-def denoising_loss(unet: nn.Module, clean: Tensor, given: Tensor, tokens: Tensor) -> Tensor:
+def denoising_loss(
+    unet: nn.Module,
+    clean: Tensor,
+    given: Tensor,
+    tokens: Tensor,
+    decode: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """
     Noise clean latents, let the network predict v, and compare the clean sample it implies.
 
     The weight (sigma^2 + 1) / sigma^2 would make it v's own error; it is capped, because what
-    is left below the last sampled level is never seen.
+    is left below the last sampled level is never seen. Where decode is given, a few frames are
+    compared as disparity too: latents do not say how much of depth hangs on an error.
 
     Shapes: clean (clips, frames, 4, rows, cols); given and tokens as forward_unet wants them.
     """
@@ -202,7 +210,26 @@ def denoising_loss(unet: nn.Module, clean: Tensor, given: Tensor, tokens: Tensor
     predicted = forward_unet(unet, sample, sigma.log() / 4.0, tokens, NOISE_AUGMENTATION)
     x0 = noisy / variance - wide / variance.sqrt() * predicted
     weight = (variance / wide.square()).clamp(max=LARGEST_WEIGHT)
-    return (weight * (x0 - clean).square()).mean()
+    loss = (weight * (x0 - clean).square()).mean()
+    if decode is None:
+        return loss
+    ours, true = x0.flatten(0, 1), clean.flatten(0, 1)
+    picks = torch.randperm(len(ours))[:DECODED_FRAMES]
+    with torch.no_grad():
+        wanted = decode(true[picks])
+    return loss + decoded_loss(decode(ours[picks]), wanted)
+
+
+def decoded_loss(ours: Tensor, wanted: Tensor) -> Tensor:
+    """
+    Mean error of disparity in [0, 1], weighed by what it does to depth, and of its steps.
+
+    Shapes: (frames, height, width) both.
+    """
+    weight = 1.0 / (wanted.clamp(0.0, 1.0) + FAR_FLOOR)
+    difference = ours - wanted
+    steps = difference.diff(dim=1).abs().mean() + difference.diff(dim=2).abs().mean()
+    return (weight / weight.mean() * difference.abs()).mean() + steps
 
 
 class PassThrough(nn.Module):
@@ -244,6 +271,10 @@ class Trainer:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.unet, self.conditioner = new_unet(), new_conditioner()
+        self.autoencoder = new_autoencoder().requires_grad_(requires_grad=False)
+        if arguments.autoencoder:
+            known = torch.load(arguments.autoencoder, weights_only=True)
+            self.autoencoder.load_state_dict(known['network'])
         self.latent_scale = 1.0
         self.seconds, self.step = 0.0, 0
         checkpoint = arguments.checkpoint
@@ -254,6 +285,9 @@ class Trainer:
             stored = torch.load(arguments.start, weights_only=True)
             stored['unet'] = stored['unet_average']
             stored['conditioner'] = stored['conditioner_average']
+            if arguments.conditioner:
+                seen = torch.load(arguments.conditioner, weights_only=True)
+                stored['conditioner'] = seen['conditioner_average']
         if stored:
             self.unet.load_state_dict(stored['unet'])
             self.conditioner.load_state_dict(stored['conditioner'])
@@ -317,7 +351,7 @@ class Trainer:
         """Draw a batch for the stage and compute its loss."""
         stage = self.arguments.stage
         if stage == 'images':
-            batch = shelf.draw_frames(16, 3)
+            batch = shelf.draw_frames(24, 2)
             channels, _ = self.conditioner(dropped(batch.features), batch.rgb)
             return estimate_loss(channels[:, :4], batch.disparity)
         if stage == 'noise' or self.step % SINGLES_IN == 0:
@@ -326,12 +360,16 @@ class Trainer:
                 return self._denoising_loss(batch)
         return self._denoising_loss(shelf.draw_clip())
 
+    def _decode(self, latents: Tensor) -> Tensor:
+        unscaled = (latents / self.latent_scale).contiguous(memory_format=torch.channels_last)
+        return (self.autoencoder.decoder(unscaled).mean(1) + 1.0) / 2.0
+
     def _denoising_loss(self, batch: Batch) -> Tensor:
         shape = batch.latents.shape[:2]
         channels, tokens = self.conditioner(dropped(batch.features), batch.rgb)
         given = torch.cat([batch.rgb, channels], dim=1).unflatten(0, shape)
         clean = batch.latents * self.latent_scale
-        loss = denoising_loss(self.unet, clean, given, tokens.unflatten(0, shape))
+        loss = denoising_loss(self.unet, clean, given, tokens.unflatten(0, shape), self._decode)
         return loss + ESTIMATE_WEIGHT * estimate_loss(channels[:, :4], batch.disparity)
 
 
@@ -351,11 +389,12 @@ class Monitor:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         single = arguments.stage == 'images'
-        length, count = (1, 12) if single else (24, 5)
+        length, count = (1, 12) if single else (24, 3)
         self.sets = {'rendered': _held_out_clips(arguments.scenes, single=single)}
         for folder in arguments.monitor:
             self.sets[folder.name] = sequence_clips(folder, length, count)
         self.features = published_features()
+        self.sees_latents = arguments.autoencoder is not None
         self.autoencoder = new_autoencoder().eval().requires_grad_(requires_grad=False)
         if arguments.autoencoder:
             stored = torch.load(arguments.autoencoder, weights_only=True)
@@ -380,8 +419,10 @@ class Monitor:
         def estimate(clip: Clip) -> np.ndarray:
             small = [cv2.resize(i, (160, 128), interpolation=cv2.INTER_AREA) for i in clip.rgb]
             rgb = torch.from_numpy(np.stack(small).transpose(0, 3, 1, 2) / np.float32(127.5)) - 1
-            blank = torch.zeros(len(rgb), LATENT_CHANNELS, *GRID)
-            channels, _ = conditioner(self.features(rgb), blank)
+            latents = torch.zeros(len(rgb), LATENT_CHANNELS, *GRID)
+            if self.sees_latents:
+                latents = self.autoencoder.encoder(rgb)
+            channels, _ = conditioner(self.features(rgb), latents)
             return functional.pixel_shuffle(channels[:, :4], 2)[:, 0].numpy()
 
         return estimate
@@ -423,12 +464,14 @@ def _single(clips: list[Clip]) -> list[Clip]:
 def train(arguments: argparse.Namespace) -> None:
     torch.manual_seed(arguments.seed)
     trainer = Trainer(arguments)
-    torch.manual_seed(arguments.seed + 1000 * trainer.step)
-    needs_latents = arguments.stage != 'images'
+    seed = arguments.seed + 1000 * trainer.step
+    torch.manual_seed(seed)
+    # The first stage can begin before there is an autoencoder, blind to RGB latents.
+    needs_latents = arguments.autoencoder is not None
     if needs_latents and trainer.latent_scale == 1.0:
         trainer.latent_scale = measure_latent_scale(arguments.cache)
         logger.info('latents are scaled by %.4f', trainer.latent_scale)
-    shelf = Shelf(arguments.cache, arguments.seed + trainer.step, needs_latents=needs_latents)
+    shelf = Shelf(arguments.cache, seed, needs_latents=needs_latents)
     monitor = Monitor(arguments)
     losses: list[float] = []
     reported = before = time.monotonic()
@@ -465,6 +508,7 @@ def main() -> None:
     parser.add_argument('--autoencoder', type=Path, help="its checkpoint (not for 'images')")
     parser.add_argument('--checkpoint', type=Path, required=True, help='file to write and resume')
     parser.add_argument('--start', type=Path, help='checkpoint of the stage before')
+    parser.add_argument('--conditioner', type=Path, help='take the conditioner from this one')
     parser.add_argument('--monitor', type=Path, nargs='*', default=[], help='sequences to watch')
     parser.add_argument('--minutes', type=float, default=15, help='length of the stage')
     parser.add_argument('--rate', type=float, default=5e-4, help='largest learning rate')
