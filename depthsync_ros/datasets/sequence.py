@@ -260,7 +260,7 @@ def subfolders(root: Path, marker: str) -> list[Path]:
     found = sorted(path.parent for path in root.glob(f'*/{marker}'))
     if not found:
         raise InputError(
-            f'{root} holds no {marker}, nor does any folder in it; see the page on datasets for '
-            'the layout that is expected'
+            f'{root} holds no {marker}, nor does any folder in it; see docs/evaluation.md for the '
+            'layout that is expected'
         )
     return found

@@ -10,6 +10,7 @@ from depthsync_ros.evaluation.metrics import MIN_DEPTH_M
 
 GAPS = (1, 5, 10, 20)  # frames between the two that are compared
 AGREEMENT = 0.05  # of the true depth: beyond it a pixel is hidden, moving or mismeasured
+MAX_PAIRS = 180  # of frames, spread evenly: as many as published evaluations of TAE take
 GRID = 80  # columns of pixels that MFC carries over; at 320x240 every fourth, both ways
 
 
@@ -44,7 +45,11 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Landed:
-    """Where a frame's pixels fall in another: flat pixel index (0 outside), depth, inside."""
+    """
+    Where pixels fall in another frame: flat index of the pixel, depth there, and if inside.
+
+    Outside, the index means nothing.
+    """
 
     index: np.ndarray
     depth: np.ndarray
@@ -59,8 +64,9 @@ def multi_frame_consistency(
 
     Each pixel's depth is carried into a later frame by the true poses and compared with that
     frame's depth where it lands. Pixels count whose true depth, carried the same way, agrees
-    with the true depth within 5 %: visible in both frames and at rest. Mean over a pair's
-    pixels (a grid of about 80 columns), a gap's pairs, and the gaps; NaN where no pair counts.
+    with the true depth within 5 %: visible in both frames and at rest. Mean over a pair's pixels
+    (a grid of about 80 columns), a gap's pairs (at most 180), and the gaps; NaN where no pair
+    counts.
 
     Shapes: depth_m and truth_m (frames, height, width); world_T_cam (frames, 4, 4).
     Convention: a plain pinhole on both sides, as in published evaluations; lens distortion is
@@ -72,7 +78,7 @@ def multi_frame_consistency(
     for gap in GAPS:
         pairs = [
             _pair(view, (depth_m[i], depth_m[i + gap]), (truth_m[i], truth_m[i + gap]), motion)
-            for i in range(len(depth_m) - gap)
+            for i in _spread(len(depth_m) - gap)
             if np.isfinite(motion := cam_T_world[i + gap] @ world_T_cam[i]).all()
         ]
         if np.isfinite(pairs).any():
@@ -85,11 +91,12 @@ def temporal_alignment_error(depth_m: Maps, world_T_cam: Transform, camera: Came
     Give the temporal alignment error (TAE) of neighbouring frames, in percent.
 
     Source: Video Depth Anything (arXiv:2501.12375), equation of TAE, with the details of its
-        published evaluation: both directions, nearest pixel, no visibility test, all pixels.
+        published evaluation: both directions, nearest pixel, no visibility test, all pixels. At
+        most 180 pairs, spread over the video.
     """
     view = View.of(camera, depth_m.dtype)
     errors = []
-    for i in range(len(depth_m) - 1):
+    for i in _spread(len(depth_m) - 1):
         later_T_earlier = np.linalg.inv(world_T_cam[i + 1]) @ world_T_cam[i]
         if np.isfinite(later_T_earlier).all():
             errors.append(_carried_error(view, depth_m[i], depth_m[i + 1], later_T_earlier))
@@ -99,41 +106,62 @@ def temporal_alignment_error(depth_m: Maps, world_T_cam: Transform, camera: Came
 
 
 def land(view: View, depth: np.ndarray, target_T_source: Transform) -> Landed:
-    """Carry the grid's pixels into another frame of the same camera."""
+    """
+    Carry the grid's pixels into another frame of the same camera.
+
+    Shapes: depth (..., pixels): several depths of the same pixels are carried at once.
+    """
     camera = view.camera
     turn = (view.calibration @ target_T_source[:3, :3]).astype(depth.dtype)
     shift = (view.calibration @ target_T_source[:3, 3]).astype(depth.dtype)
-    u, v, z = (turn @ view.directions) * depth + shift[:, None]
+    u, v, z = ((turn[i] @ view.directions) * depth + shift[i] for i in range(3))
     with np.errstate(divide='ignore', invalid='ignore'):
-        u, v = np.rint(np.divide(u, z, out=u), out=u), np.rint(np.divide(v, z, out=v), out=v)
-        inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
-        flat = (np.where(inside, v, 0) * camera.width + np.where(inside, u, 0)).astype(np.int32)
-    return Landed(flat, z, inside)
+        u /= z
+        v /= z
+        np.rint(u, out=u)
+        np.rint(v, out=v)
+        columns, rows = u.astype(np.int32), v.astype(np.int32)
+    # Taken as unsigned, negative numbers are large: one comparison for both bounds.
+    inside = (columns.view(np.uint32) < camera.width) & (rows.view(np.uint32) < camera.height)
+    rows *= camera.width
+    rows += columns
+    return Landed(rows, z, inside)
+
+
+def _spread(count: int) -> list[int]:
+    """
+    Choose at most MAX_PAIRS of the first frames of pairs, evenly.
+
+    >>> _spread(3), len(_spread(599)), _spread(599)[-1]
+    ([0, 1, 2], 180, 598)
+    """
+    return [int(i) for i in np.linspace(0, count - 1, min(count, MAX_PAIRS))] if count > 0 else []
 
 
 def _pair(
     view: View, depths: tuple[Map, Map], truths: tuple[Map, Map], target_T_source: Transform
 ) -> float:
     """Give the mean disagreement of one pair of frames; NaN where no pixel counts."""
-    true_source, true_target = view.pick(truths[0]), truths[1].ravel()
-    true = land(view, true_source, target_T_source)
-    there = true_target[true.index]
-    counts = true.inside & (true_source > MIN_DEPTH_M) & (there > MIN_DEPTH_M)
-    counts &= np.abs(true.depth - there) < AGREEMENT * there
-    ours = land(view, view.pick(depths[0]), target_T_source)
-    counts &= ours.inside & (ours.depth > 0.0)
+    source = np.stack([view.pick(truths[0]), view.pick(depths[0])])
+    landed = land(view, source, target_T_source)
+    there = truths[1].ravel().take(landed.index[0], mode='clip')
+    counts = landed.inside[0] & landed.inside[1]
+    counts &= np.abs(landed.depth[0] - there) < AGREEMENT * there  # false where truth is unknown
+    counts &= (there > MIN_DEPTH_M) & (landed.depth > 0.0).all(axis=0)
     if not counts.any():
         return float('nan')
-    reference = depths[1].ravel()[ours.index[counts]]
-    return float((np.abs(ours.depth[counts] - reference) / reference).mean())
+    reference = depths[1].ravel()[landed.index[1][counts]]
+    return float((np.abs(landed.depth[1][counts] - reference) / reference).mean())
 
 
 def _carried_error(view: View, source: Map, target: Map, target_T_source: Transform) -> float:
+    """Give the mean error of what lands, relative to the target's depth (positive everywhere)."""
     landed = land(view, source.ravel(), target_T_source)
     carried = np.zeros(target.size, target.dtype)
     carried[landed.index[landed.inside]] = landed.depth[landed.inside]
-    target = target.ravel()
-    counts = (carried > 0.0) & (target > 0.0)
-    if not counts.any():
-        return 0.0
-    return float((np.abs(target[counts] - carried[counts]) / target[counts]).mean())
+    error = carried / target.ravel()
+    error -= 1.0
+    np.abs(error, out=error)
+    hit = carried > 0.0
+    count = np.count_nonzero(hit)
+    return float(error.sum(where=hit, dtype=np.float64)) / count if count else 0.0

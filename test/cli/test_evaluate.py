@@ -18,10 +18,9 @@ def data(tmp_path):
             depth = np.add.outer(1000 + 30 * np.arange(24), 20 * np.arange(32) + 5 * i)
             depths.append(depth / 1000.0)
             file = f'{i:06d}.png'
-            cv2.imwrite(
-                str(tmp_path / 'data' / name / 'rgb' / file), np.zeros((24, 32, 3), np.uint8)
-            )
-            cv2.imwrite(str(tmp_path / 'data' / name / 'depth' / file), depth.astype(np.uint16))
+            folder, black = tmp_path / 'data' / name, np.zeros((24, 32, 3), np.uint8)
+            cv2.imwrite(str(folder / 'rgb' / file), black)
+            cv2.imwrite(str(folder / 'depth' / file), depth.astype(np.uint16))
         intrinsics = {'width': 32, 'height': 24, 'fx': 30, 'fy': 30, 'cx': 15.5, 'cy': 11.5}
         (tmp_path / 'data' / name / 'intrinsics.json').write_text(json.dumps(intrinsics))
         (tmp_path / 'truth').mkdir(exist_ok=True)
