@@ -63,7 +63,9 @@ class PairedInput:
         self._history = settings.history
         self.gaps = GapCounter()
         self._newest_ns = [0, 0]
+        self._behind: int | None = None  # the stream that time has not jumped back in yet
         self._pair()
+        self._old_relays = self._relays
         image_type, self.image_topic = Image, node.resolve_topic_name(IMAGE_TOPIC)
         if settings.transport == 'compressed':
             image_type, self.image_topic = CompressedImage, f'{self.image_topic}/compressed'
@@ -103,16 +105,23 @@ class PairedInput:
         Pass a message to the synchroniser; to a new one where time has jumped back.
 
         A synchroniser full of messages from the future would drop every new one as the oldest.
+        The stream that has not jumped yet goes on with the old one.
         """
         stamp_ns = nanoseconds(message.header.stamp)
         if stamp_ns < 0:  # the synchroniser would raise, and keep its lock for ever
             self._ledger.dropped(which == 0, NO_CAMERA_INFO, f'a stamp of {stamp_ns} ns')
             return
-        if stamp_ns < self._newest_ns[which] - TIME_JUMP_NS:
-            self._newest_ns = [0, 0]
+        jumped = stamp_ns < self._newest_ns[which] - TIME_JUMP_NS
+        if jumped and which == self._behind:
+            self._behind = None
+        elif jumped:
+            self._old_relays = self._relays
             self._pair()
-        self._newest_ns[which] = max(self._newest_ns[which], stamp_ns)
-        self._relays[which].signalMessage(message)
+            other_jumps_too = stamp_ns < self._newest_ns[1 - which] - TIME_JUMP_NS
+            self._behind = 1 - which if other_jumps_too else None
+        self._newest_ns[which] = stamp_ns if jumped else max(stamp_ns, self._newest_ns[which])
+        relays = self._old_relays if which == self._behind else self._relays
+        relays[which].signalMessage(message)
 
     def _on_matched(self, image: Any, info: CameraInfo) -> None:
         self._ledger.count('matched')

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 import signal
 import sys
 import threading
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, MultiThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
+from depthsync_ros.core.backbone import Backbone
 from depthsync_ros.core.errors import ConfigError
-from depthsync_ros.models.load import load_backbone
+from depthsync_ros.core.settings import ModelSettings
 from depthsync_ros.ros.node import DepthSyncNode, LoadBackbone
 
 # One thread for each of the node's callback groups, so that none waits for another.
@@ -22,7 +23,7 @@ THREADS = 6
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is told to leave; 0 is a clean end."""
-    return run(load_backbone, args)
+    return run(_load, args)
 
 
 def run(load: LoadBackbone, args: Sequence[str] | None = None) -> int:
@@ -44,11 +45,17 @@ def run(load: LoadBackbone, args: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _load(settings: ModelSettings) -> Backbone:
+    from depthsync_ros.models.load import load_backbone  # noqa: PLC0415  seconds of imports
+
+    return load_backbone(settings)
+
+
 def _spin(node: DepthSyncNode, leave: threading.Event) -> None:
     executor = MultiThreadedExecutor(THREADS)
     executor.add_node(node)
     with ThreadPoolExecutor(1, thread_name_prefix='depthsync-spin') as threads:
-        spinning = threads.submit(_spin_until_shutdown, executor)
+        spinning = threads.submit(spin_until_shutdown, executor)
         spinning.add_done_callback(lambda _: leave.set())
         leave.wait()
         node.shut_down()
@@ -56,9 +63,21 @@ def _spin(node: DepthSyncNode, leave: threading.Event) -> None:
     spinning.result()  # an exception of a callback is a bug: show it
 
 
-def _spin_until_shutdown(executor: MultiThreadedExecutor) -> None:
-    with suppress(ExternalShutdownException):
-        executor.spin()
+def spin_until_shutdown(executor: Executor) -> None:
+    """
+    Spin, also where another thread destroys a publisher or subscription meanwhile.
+
+    rclpy of Jazzy then raises InvalidHandle out of its wait; the next round works without it.
+    """
+    done = False
+    while not done:
+        try:
+            executor.spin()
+            done = True
+        except rclpy_implementation.InvalidHandle:
+            continue
+        except ExternalShutdownException:
+            done = True
 
 
 if __name__ == '__main__':

@@ -23,7 +23,7 @@ class InputSettings(Settings):
         choices=('sensor_data', 'reliable'),
     )
     history: int = setting(
-        30,
+        60,
         'Messages the middleware keeps for each input topic until the node takes them; larger '
         'bridges longer pauses of the process.',
         unit='messages',
@@ -40,7 +40,7 @@ class InputSettings(Settings):
         high=100000,
     )
     rectified: bool = setting(
-        False,  # noqa: FBT003
+        False,  # noqa: FBT003  a declared default
         'Whether the image topic carries rectified images: then P of camera_info describes them '
         'and there is no distortion. Off: raw images, described by K and D.',
     )
