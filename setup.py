@@ -37,8 +37,7 @@ setup(
     ],
     extras_require={
         'clip': ['transformers'],  # DepthCrafter's image encoder
-        'evaluation': ['evo', 'matplotlib'],  # evo is GPL-3.0
-        'training': ['mujoco', 'trimesh', 'fast-simplification'],
+        'evaluation': ['evo', 'matplotlib', 'scipy'],  # evo is GPL-3.0
     },
     entry_points={'console_scripts': ['depthsync = depthsync_ros.cli.main:main']},
 )
