@@ -6,9 +6,12 @@ import numpy as np
 
 from depthsync_ros.core.errors import PoseError
 from depthsync_ros.core.poses import PoseLimits, Sightings, solve_poses
+from depthsync_ros.core.tracks import REFERENCE_WIDTH
 
-OCTAVES = np.arange(-3.0, 4.0)  # candidates around the prior, in powers of two
-MIN_GAIN = 0.05  # share of the prior's error that the best candidate must save
+OCTAVES = np.arange(-3.0, 4.5, 0.5)  # candidates around the prior, in powers of two
+OCTAVE = 2  # candidates
+MIN_RISE_PX = 0.015  # by which half and twice the best must be worse, in an image 320 wide
+FRAMES = 8  # of a window, spread over it: the parallax is all there
 
 
 @dataclass(frozen=True)
@@ -39,19 +42,24 @@ def find_shift(seen: Sightings, disparity: np.ndarray, prior: float, limits: Pos
     """
     Search the shift under which the tracks reproject best; a wrong one bends every plane.
 
-    Without parallax every shift explains the tracks alike, and the prior stays.
+    It counts as observed where half of it and twice of it explain the tracks clearly worse.
+    Without parallax every shift explains them alike, and the prior stays. Noisy depth makes
+    the found shift too large: it flattens the scene, and with it the noise.
 
     Shapes: disparity (frames, points), the global disparity at each sighting.
     """
+    rows = np.unique(np.linspace(0, len(disparity) - 1, FRAMES).round().astype(int))
+    fewer = replace(seen, rays=seen.rays[rows], depth=seen.depth[rows], visible=seen.visible[rows])
     candidates = prior * 2.0**OCTAVES
-    errors = np.array([_error(seen, disparity, candidate, limits) for candidate in candidates])
-    middle = len(OCTAVES) // 2
+    errors = np.array([_error(fewer, disparity[rows], one, limits) for one in candidates])
     best = int(np.argmin(errors))
-    if not np.isfinite(errors[middle]) or errors[best] > (1.0 - MIN_GAIN) * errors[middle]:
+    around = errors[best - OCTAVE : best + OCTAVE + 1] if best >= OCTAVE else errors[:0]
+    if len(around) <= 2 * OCTAVE or not np.isfinite(around).all():
         return Shift(prior, observed=False)
-    # A float of Python's: numpy's would turn every depth image into float64.
-    value = float(prior * 2.0 ** (OCTAVES[best] + _vertex(errors, best)))
-    return Shift(value, observed=True)
+    if min(around[0], around[-1]) < errors[best] + MIN_RISE_PX * seen.width / REFERENCE_WIDTH:
+        return Shift(prior, observed=False)
+    octaves = OCTAVES[best] + _vertex(errors, best) / OCTAVE
+    return Shift(float(prior * 2.0**octaves), observed=True)
 
 
 def _error(seen: Sightings, disparity: np.ndarray, shift: float, limits: PoseLimits) -> float:
@@ -65,8 +73,6 @@ def _error(seen: Sightings, disparity: np.ndarray, shift: float, limits: PoseLim
 
 def _vertex(errors: np.ndarray, best: int) -> float:
     """Give the offset of the parabola's minimum through the best candidate's neighbours."""
-    if best in (0, len(errors) - 1) or not np.isfinite(errors[best - 1 : best + 2]).all():
-        return 0.0
     left, middle, right = errors[best - 1 : best + 2]
-    curvature = left - 2.0 * middle + right
-    return float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5)) if curvature > 0 else 0.0
+    curvature = max(left - 2.0 * middle + right, 1e-9)  # zero where all three are equal
+    return float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5))
