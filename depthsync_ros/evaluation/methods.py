@@ -106,7 +106,7 @@ def reset_peak_memory() -> None:
     try:
         Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
     except OSError:
-        return  # the peak then includes what came before: said in the page on evaluation
+        return  # the peak then includes what came before: said in docs/evaluation.md
 
 
 def peak_memory_mb() -> float:

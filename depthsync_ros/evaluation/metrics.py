@@ -96,12 +96,16 @@ def apply_affine(affine: Affine, disparity: Maps, max_depth_m: float) -> Maps:
 
     Source: DepthCrafter (arXiv:2409.02095), evaluation protocol.
     """
-    depth = _floored(disparity)  # a copy
-    depth *= depth.dtype.type(affine.scale)
-    depth += depth.dtype.type(affine.shift)
-    np.maximum(depth, depth.dtype.type(MIN_DISPARITY), out=depth)
-    np.divide(1.0, depth, out=depth)
-    return np.clip(depth, MIN_DEPTH_M, max_depth_m, out=depth)
+    depth = np.empty_like(disparity)
+    number = disparity.dtype.type
+    for one, out in zip(disparity, depth, strict=True):  # a frame at a time stays in the cache
+        np.fmax(one, number(MIN_DISPARITY), out=out)
+        np.multiply(out, number(affine.scale), out=out)
+        np.add(out, number(affine.shift), out=out)
+        np.maximum(out, number(MIN_DISPARITY), out=out)
+        np.divide(1.0, out, out=out)
+        np.clip(out, number(MIN_DEPTH_M), number(max_depth_m), out=out)
+    return depth
 
 
 def align(
