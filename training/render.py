@@ -28,6 +28,7 @@ from training.scenes.shoot import (
     focal_px,
     FPS,
     GENERATOR_VERSION,
+    PATH_KINDS,
     shrink_depth,
     Studio,
     TRAIN_SIZE,
@@ -80,9 +81,7 @@ def write_train(studio: Studio, number: int, path: Path) -> None:
     temporary.replace(path)
 
 
-def write_video(
-    studio: Studio, number: int, folder: Path, frames: int, kind: str, quality: int | None = None
-) -> None:
+def write_video(studio: Studio, number: int, folder: Path, frames: int, kind: str) -> None:
     """Film a scene's one path into a folder of pictures, depth and poses."""
     temporary = folder.with_name(folder.name + '.tmp')
     shutil.rmtree(temporary, ignore_errors=True)
@@ -93,10 +92,11 @@ def write_video(
         fov_deg = scene.choose_fov()
         times = np.arange(frames) / FPS
         path = scene.find_path(times[-1], fov_deg, kind)
+        lens = effects.plain_lens() if kind == 'steady' else None
         lines = []
         view = View(fov_deg=fov_deg, drawing=VIDEO_DRAWING, sensor=VIDEO_SIZE)
-        for index, (rgb, depth_m, pose) in enumerate(scene.film(path, times, view)):
-            data = effects.compress(rgb, quality or scene.jpeg_quality)
+        for index, (rgb, depth_m, pose) in enumerate(scene.film(path, times, view, lens)):
+            data = effects.compress(rgb, scene.jpeg_quality)
             (temporary / 'rgb' / f'{index:06d}.jpg').write_bytes(data)
             millimetres = np.round(shrink_depth(depth_m, VIDEO_SIZE) * 1000)
             cv2.imwrite(
@@ -166,7 +166,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument('--workers', type=int, default=1)
     parser.add_argument('--frames', type=int, default=150, help='length of a val or test video')
-    parser.add_argument('--path', choices=('short', 'long', 'steady'), help='default: by length')
+    parser.add_argument('--path', choices=sorted(PATH_KINDS), help='default: by length')
     parser.add_argument('--cache', type=Path, default=furniture.CACHE_DIR)
     return parser.parse_args()
 

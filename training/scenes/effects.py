@@ -18,14 +18,14 @@ class Lens:
     """
     One path's camera.
 
-    Units: shutter_s seconds, defocus in pixels of a 320-pixel picture, noise in grey levels.
+    Units: shutter_s seconds, defocus in pixels of a 320-pixel picture, noise in grey
+    levels, shadow_blur in drawn pixels (it hides the steps of a shadow at a grazing angle).
     """
 
     shutter_s: float
     defocus: float
     vignette: float
     brightness: float
-    drift: float
     gains: tuple[float, float, float]
     gamma: float
     contrast: float
@@ -34,6 +34,7 @@ class Lens:
     read_noise: float
     jpeg_quality: int
     occlusion: float
+    shadow_blur: float = 0.0
 
 
 def choose_lens(rng: Rng) -> Lens:
@@ -44,7 +45,6 @@ def choose_lens(rng: Rng) -> Lens:
         defocus=float(rng.choice([0.0, 0.4, 0.7, 1.1])),
         vignette=float(rng.uniform(0, 0.35)),
         brightness=float(rng.uniform(0.6, 0.75) if bright else rng.uniform(0.35, 0.6)),
-        drift=float(rng.normal(0, 0.05)),
         gains=(float(np.exp(temperature)), float(np.exp(tint)), float(np.exp(-temperature))),
         gamma=float(rng.uniform(0.75, 1.15)),
         contrast=float(rng.uniform(0.85, 1.35)),
@@ -53,6 +53,25 @@ def choose_lens(rng: Rng) -> Lens:
         read_noise=float(rng.uniform(0, 3)),
         jpeg_quality=int(rng.integers(60, 97)),
         occlusion=float(rng.uniform(0.2, 0.6)),
+    )
+
+
+def plain_lens() -> Lens:
+    """Describe a good camera in good light."""
+    return Lens(
+        shutter_s=0.008,
+        defocus=0.3,
+        vignette=0.1,
+        brightness=0.46,
+        gains=(1.0, 1.0, 1.0),
+        gamma=0.9,
+        contrast=1.05,
+        saturation=0.9,
+        shot_noise=1.2,
+        read_noise=0.4,
+        jpeg_quality=88,
+        occlusion=0.35,
+        shadow_blur=2.5,
     )
 
 
@@ -155,9 +174,8 @@ class Film:
     fall: np.ndarray
 
 
-def load_film(rng: Rng, size: tuple[int, int]) -> Film:
-    """Choose a lens for pictures of size (height, width)."""
-    lens = choose_lens(rng)
+def load_film(rng: Rng, lens: Lens, size: tuple[int, int]) -> Film:
+    """Prepare pictures of size (height, width)."""
     height, width = size
     rows = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     columns = np.linspace(-1, 1, width, dtype=np.float32)[None]

@@ -177,12 +177,14 @@ def choose_platform(rng: Rng) -> Platform:
     )
 
 
-def view_point(rng: Rng, room: Room, platform: Platform) -> tuple[np.ndarray, np.ndarray]:
+def view_point(
+    rng: Rng, room: Room, platform: Platform, nearest_m: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Pick a place to stand and a point to look at."""
     weights = np.array([target.weight for target in room.targets])
     for _ in range(GIVE_UP):
         target = room.targets[int(rng.choice(len(weights), p=weights / weights.sum()))]
-        near, far = target.reach_m
+        near, far = np.maximum(target.reach_m, (nearest_m, 1.8 * nearest_m))
         distance = near * (far / near) ** rng.random()
         point = np.asarray(target.point)
         height = float(rng.uniform(*platform.height_m))
@@ -207,11 +209,9 @@ def is_free(room: Room, start: np.ndarray, end: np.ndarray) -> bool:
     return bool(room.clearance(start + steps * (end - start)).min() > CLEARANCE_M)
 
 
-def short_path(rng: Rng, room: Room, duration: float, *, speed: float | None = None) -> Path:
+def short_path(rng: Rng, room: Room, duration: float) -> Path:
     """Stay about one place and sway, drift, look around."""
     platform = choose_platform(rng)
-    if speed is not None:
-        platform = Platform(**{**platform.__dict__, 'speed': speed, 'turn_rate': 25.0 * speed})
     for _ in range(40):
         position, gaze = view_point(rng, room, platform)
         angles = look_angles(position, gaze)
@@ -239,11 +239,41 @@ def long_path(rng: Rng, room: Room, duration: float) -> Path:
     platform = choose_platform(rng)
     turn_rate = np.deg2rad(rng.uniform(20, 55))
     speed = float(rng.uniform(0.2, 0.8))
-    position, gaze = view_point(rng, room, platform)
+    return walk(rng, room, duration, Pace(platform=platform, speed=speed, turn_rate=turn_rate))
+
+
+def steady_path(rng: Rng, room: Room, duration: float) -> Path:
+    """Walk slowly and keep some distance, as one who shows a room."""
+    platform = Platform(
+        height_m=(1.3, 1.7),
+        speed=0.4,
+        turn_rate=20.0,
+        vertical=0.3,
+        roll_rad=0.01,
+        tremor_m=0.001,
+        shake_rad=0.0015,
+    )
+    pace = Pace(platform=platform, speed=0.4, turn_rate=np.deg2rad(16), nearest_m=1.3)
+    return walk(rng, room, duration, pace)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How one walks. Units: m/s, rad/s; `nearest_m` is kept from what is looked at."""
+
+    platform: Platform
+    speed: float
+    turn_rate: float
+    nearest_m: float = 0.0
+
+
+def walk(rng: Rng, room: Room, duration: float, pace: Pace) -> Path:
+    platform, speed, turn_rate = pace.platform, pace.speed, pace.turn_rate
+    position, gaze = view_point(rng, room, platform, pace.nearest_m)
     positions, angles, knots = [position], [look_angles(position, gaze)], [0.0]
     misses = 0
     while knots[-1] < duration:
-        end, gaze = view_point(rng, room, platform)
+        end, gaze = view_point(rng, room, platform, pace.nearest_m)
         misses += 1
         if not is_free(room, positions[-1], end):
             if misses < GIVE_UP:

@@ -15,17 +15,18 @@ from training.scenes import effects
 from training.scenes.catalogue import Piece
 from training.scenes.furniture import load_model, Model
 from training.scenes.layout import furnish
-from training.scenes.paths import long_path, NoPathError, short_path
+from training.scenes.paths import long_path, NoPathError, short_path, steady_path
 from training.scenes.paths import Path as CameraPath
 from training.scenes.room import Room
 from training.scenes.shadows import lit, look_from, ShadowMap
 from training.scenes.stock import Stock
 from training.scenes.world import Camera, Screen
 
-GENERATOR_VERSION = 5
+GENERATOR_VERSION = 6
 FPS = 30.0
 FIRST_NUMBER = {'train': 0, 'val': 1_000_000, 'test': 2_000_000}
 LAST_COUNT = 1_000_000
+PATH_KINDS = {'short': short_path, 'long': long_path, 'steady': steady_path}
 TRAIN_SIZE, VIDEO_SIZE = (160, 128), (320, 240)
 MIN_DEPTH_M = 0.28
 SHADOWS_LAST_S = 0.25
@@ -166,12 +167,7 @@ class Scene:
     def find_path(self, duration: float, fov_deg: float, kind: str) -> CameraPath:
         for _ in range(60):
             try:
-                if kind == 'long':
-                    path = long_path(self.rng, self.room, duration)
-                else:
-                    path = short_path(
-                        self.rng, self.room, duration, speed=0.35 if kind == 'steady' else None
-                    )
+                path = PATH_KINDS[kind](self.rng, self.room, duration)
             except NoPathError:
                 continue
             checks = max(3, int(duration / 0.4))
@@ -199,11 +195,15 @@ class Scene:
         return self.last_map
 
     def film(
-        self, path: CameraPath, times: np.ndarray, lens_view: View
+        self,
+        path: CameraPath,
+        times: np.ndarray,
+        lens_view: View,
+        lens: effects.Lens | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield (rgb uint8 as the sensor writes it, depth_m as drawn, world_T_cam)."""
         width, height = lens_view.sensor
-        film = effects.load_film(self.rng, (height, width))
+        film = effects.load_film(self.rng, lens or effects.choose_lens(self.rng), (height, width))
         self.jpeg_quality = film.lens.jpeg_quality
         shade = self.choose_shade()
         gain = 0.0
@@ -224,6 +224,8 @@ class Scene:
         if shade.strength > 0:
             shadow_map = self.shadow_map(shade, shot.time_s)
             reached = lit(shadow_map, shot.depth_m, shot.world_T_cam, lens_view.focal_px)
+            if lens.shadow_blur > 0:
+                reached = cv2.GaussianBlur(reached, (0, 0), lens.shadow_blur)
             light = light * (1 - shade.strength * (1 - reached))
         return shot.rgb * light[..., None]
 

@@ -56,7 +56,7 @@ def test_blur_spreads_an_edge_by_its_motion_and_keeps_even_colour() -> None:
 def test_a_neutral_lens_gives_back_the_picture() -> None:
     rng = np.random.default_rng(0)
     neutral = replace(
-        effects.choose_lens(rng),
+        effects.plain_lens(),
         defocus=0.0,
         gains=(1.0, 1.0, 1.0),
         gamma=1.0,
@@ -66,9 +66,7 @@ def test_a_neutral_lens_gives_back_the_picture() -> None:
         read_noise=0.0,
     )
     film = replace(
-        effects.load_film(rng, (120, 160)),
-        lens=neutral,
-        curve=effects.tone_curve(neutral),
+        effects.load_film(rng, neutral, (120, 160)),
         fall=np.ones((120, 160, 1), np.float32),
     )
     picture = rng.uniform(0, 0.75, (120, 160, 3)).astype(np.float32)
