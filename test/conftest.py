@@ -2,12 +2,9 @@
 
 import os
 from pathlib import Path
-import sys
 
 from hypothesis import settings
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # scenes.py and backbones.py
 
 DATA = Path(os.environ.get('DEPTHSYNC_DATA', Path(__file__).parents[1] / '../shared/data'))
 
