@@ -123,9 +123,10 @@ def _start(x: np.ndarray, y: np.ndarray) -> Gauge:
 
 def _deming(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Gauge:
     """Fit the line whose noise has the same share of the spread on both axes."""
+    # Sums, not dot products: their order does not depend on the number of threads.
     total = weights.sum()
-    mean_x, mean_y = (weights @ x) / total, (weights @ y) / total
-    spread_x = weights @ (x - mean_x) ** 2
-    spread_y = weights @ (y - mean_y) ** 2
+    mean_x, mean_y = (weights * x).sum() / total, (weights * y).sum() / total
+    spread_x = (weights * (x - mean_x) ** 2).sum()
+    spread_y = (weights * (y - mean_y) ** 2).sum()
     scale = float(np.sqrt(spread_y / spread_x))
     return Gauge(scale, float(mean_y - scale * mean_x))
