@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_folder import CAMERA, write
 from wall import check, Wall
+from wall_folder import CAMERA, write
 
 from depthsync_ros.bags.folder import FolderJob, import_folder
 from depthsync_ros.core.errors import InputError

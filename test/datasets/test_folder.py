@@ -2,25 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from wall import check, tum_line, Wall, write_image
+from wall import check, Wall, write_image
+from wall_folder import CAMERA, write
 
-from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.datasets.folder import open_folder
-
-CAMERA = Camera(320, 240, 262.5, 263.0, 159.75, 119.75)
-
-
-def write(path, wall):
-    lines = ''
-    for index in range(wall.frames):
-        write_image(path / f'rgb/{index:06d}.jpg', wall.rgb())
-        write_image(path / f'depth/{index:06d}.png', wall.steps(index, 1000.0))
-        lines += tum_line(f'{1305031229.528748 + index / 30:.6f}', wall.world_T_cam(index))
-    (path / 'poses.txt').write_text(lines)
-    names = ('width', 'height', 'fx', 'fy', 'cx', 'cy')
-    numbers = {name: getattr(CAMERA, name) for name in names}
-    (path / 'intrinsics.json').write_text(json.dumps(numbers))
 
 
 def test_depth_is_millimetres_and_poses_are_camera_to_world(tmp_path) -> None:

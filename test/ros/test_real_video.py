@@ -80,8 +80,9 @@ def through_bag_tool(source: Path, accepted_ns: set[int], folder: Path) -> dict[
 def fusing(cloud: Path) -> Iterator[None]:
     """Run the example consumer beside the node, in the domain that `play` has chosen."""
     command = [sys.executable, str(ROOT / 'examples' / 'fuse.py'), '--out', str(cloud)]
-    topics = [f'-r{name}:=/depthsync/{name}' for name in ('depth', 'depth/camera_info')]
-    process = subprocess.Popen([*command, '--ros-args', *topics])
+    command += ['--ros-args', '-r', 'depth:=/depthsync/depth']
+    command += ['-r', 'depth/camera_info:=/depthsync/depth/camera_info']
+    process = subprocess.Popen(command)
     try:
         yield
     finally:
