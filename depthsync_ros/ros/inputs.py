@@ -111,14 +111,16 @@ class PairedInput:
         if stamp_ns < 0:  # the synchroniser would raise, and keep its lock for ever
             self._ledger.dropped(which == 0, NO_CAMERA_INFO, f'a stamp of {stamp_ns} ns')
             return
+        other_ns = self._newest_ns[1 - which]
         jumped = stamp_ns < self._newest_ns[which] - TIME_JUMP_NS
-        if jumped and which == self._behind:
-            self._behind = None
+        if which == self._behind:
+            if jumped or stamp_ns <= other_ns + TIME_JUMP_NS:
+                self._behind = None
         elif jumped:
             self._old_relays = self._relays
             self._pair()
-            other_jumps_too = stamp_ns < self._newest_ns[1 - which] - TIME_JUMP_NS
-            self._behind = 1 - which if other_jumps_too else None
+            unheard_or_ahead = other_ns == 0 or other_ns > stamp_ns + TIME_JUMP_NS
+            self._behind = 1 - which if unheard_or_ahead else None
         self._newest_ns[which] = stamp_ns if jumped else max(stamp_ns, self._newest_ns[which])
         relays = self._old_relays if which == self._behind else self._relays
         relays[which].signalMessage(message)

@@ -40,7 +40,7 @@ class InputSettings(Settings):
         high=100000,
     )
     rectified: bool = setting(
-        False,  # noqa: FBT003  a declared default
+        False,
         'Whether the image topic carries rectified images: then P of camera_info describes them '
         'and there is no distortion. Off: raw images, described by K and D.',
     )

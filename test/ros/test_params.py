@@ -25,7 +25,7 @@ class Group(Settings):
     least: int = setting(2, 'At least.', low=0, live=True)
     share: float = setting(0.5, 'A share.', low=0.0, high=1.0, live=True)
     kind: str = setting('a', 'A kind.', choices=('a', 'b'), live=True)
-    on: bool = setting(True, 'A switch.')  # noqa: FBT003
+    on: bool = setting(True, 'A switch.')
 
     def __post_init__(self) -> None:
         super().__post_init__()
