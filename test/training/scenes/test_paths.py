@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from training.scenes.paths import ease, look_angles, make_pose, wave
+from training.scenes.paths import (
+    ease,
+    long_path,
+    look_angles,
+    make_pose,
+    NoPathError,
+    short_path,
+    steady_path,
+    wave,
+)
+from training.scenes.room import Block, Room, Target
 
 
 def test_a_level_camera_facing_north_has_right_east_and_down_down() -> None:
@@ -45,3 +55,23 @@ def test_a_wave_moves_no_faster_than_its_stated_speed() -> None:
 
     # the stated speed is sampled 90 times over the three seconds
     assert speeds.max() == pytest.approx(sway.fastest(3.0), rel=1e-3)
+
+
+@pytest.mark.parametrize('make', [short_path, long_path, steady_path])
+def test_no_path_comes_near_the_table_it_looks_at(make) -> None:
+    table = Block(x=0.4, y=0, yaw_rad=0.3, half_width=0.8, half_depth=0.5, bottom=0, top=0.75)
+    target = Target(point=(0.4, 0.0, 0.75), reach_m=(0.45, 2.0), weight=1.0)
+    room = Room(kind='dining', size_m=(4.5, 4.0, 2.5), blocks=[table], targets=[target])
+    times = np.linspace(0, 4, 120)
+    nearest = []
+
+    for seed in range(12):
+        try:
+            path = make(np.random.default_rng(seed), room, 4.0)
+        except NoPathError:
+            continue
+        nearest.append(room.clearance(path.poses(times)[:, :3, 3]).min())
+
+    assert len(nearest) >= 6
+    # paths are checked at fewer times than here: 3 cm between checks
+    assert min(nearest) > 0.22
