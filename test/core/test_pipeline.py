@@ -189,6 +189,8 @@ def test_lost_window_leaves_the_runs_unit_and_its_neighbours_alone() -> None:
 
     assert losses == [6, 7, 8, 9]
     assert 'no positive scale' in done.dropped[0].reason
+    # The window after the loss shares the last frames that were solved, 4 and 5.
+    assert [one.first_index for one in done.reports] == [0, 4, 12, 16, 20, 24]
     assert indices(done.frames) == [index for index in range(30) if index not in blanks]
     by_index = {one.index: one for one in whole.frames}
     for one in done.frames:

@@ -65,6 +65,18 @@ def test_wide_image_is_tracked_smaller_and_told_in_its_own_pixels() -> None:
     assert first.pixels.max() > 700.0
 
 
+def test_corners_of_a_mirrored_image_are_mirrored() -> None:
+    """An offset of the pixels' centres, of whichever size, would show twice."""
+    image = cv2.resize(texture(), (1280, 960), interpolation=cv2.INTER_CUBIC)
+
+    seen = PointTracker(60).track(image).pixels
+    mirrored = PointTracker(60).track(np.ascontiguousarray(image[:, ::-1])).pixels
+
+    back = mirrored * (-1.0, 1.0) + (1279.0, 0.0)
+    distance = np.linalg.norm(seen[:, None] - back, axis=-1).min(axis=1)
+    assert np.median(distance) == 0.0
+
+
 def test_blank_image_has_no_tracks_and_ends_those_there_were() -> None:
     tracker, blank = PointTracker(200), np.full((240, 320, 3), 128, np.uint8)
 
