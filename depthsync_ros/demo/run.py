@@ -71,7 +71,8 @@ def _report(
         f'trajectory: ATE {100.0 * poses.ate_m:.1f} cm, RPE {100.0 * poses.rpe_trans_m:.2f} cm '
         f'and {poses.rpe_rot_deg:.2f} deg a frame   ({poses.posed} poses, after Sim(3))',
     )
-    chosen = np.linspace(0, len(out) - 1, PICTURES).round().astype(int)
+    with_truth = [i for i, depth in enumerate(truth_m) if np.isfinite(depth).any()]
+    places = np.linspace(0, len(with_truth) - 1, PICTURES).round().astype(int)
     start_ns = clip[0].frame.stamp_ns
     rows = [
         Row((stamps[i] - start_ns) / 1e9, out[i].frame.rgb, depth_m[i], truth_m[i]) for i in chosen
