@@ -71,7 +71,7 @@ make_venv() {
 }
 
 install_packages() {
-    printf 'setup: downloading and installing 750 MB of packages; the first time takes minutes\n'
+    printf 'setup: 1.5 GB of packages (on disk) from PyPI; the first time takes minutes\n'
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
         -r wheels/requirements.txt || fail "pip could not install wheels/requirements.txt; it said why above." \
         'PyPI has to be reachable (pip config list shows where pip looks).'
