@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+pytest.importorskip('mujoco', reason='mujoco is not installed: make training-setup')
+
 from training.scenes.paths import (
     ease,
     long_path,

@@ -3,6 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+pytest.importorskip('mujoco', reason='mujoco is not installed: make training-setup')
+
 from training.scenes.room import Block, overlap, Room
 
 TABLE = Block(x=0, y=0, yaw_rad=0, half_width=0.5, half_depth=0.25, bottom=0, top=0.75)

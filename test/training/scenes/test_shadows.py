@@ -1,4 +1,7 @@
 import numpy as np
+import pytest
+
+pytest.importorskip('mujoco', reason='mujoco is not installed: make training-setup')
 
 from training.scenes.paths import make_pose
 from training.scenes.shadows import lit, MAP_FOV_DEG, MAP_SIDE, ShadowMap
