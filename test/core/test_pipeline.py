@@ -153,6 +153,21 @@ def test_windows_of_random_gauges_come_out_on_one_scale() -> None:
     assert last.seam_residual_after < 1e-3
 
 
+def test_residual_before_the_fit_is_that_of_the_predecessors_gauge() -> None:
+    class Settling(FakeBackbone):
+        """Change the gauge once, after the first window's five calls."""
+
+        def gauge(self, conditioning):
+            return (1.0, 0.0) if len(self.calls) <= 5 else (0.5, 0.1)
+
+    done = run(pipeline(Settling(), **EXACT), [frame(index) for index in range(14)])
+
+    _, changed, same = done.reports
+    assert changed.seam_residual_before > 0.05
+    assert changed.seam_residual_after < 1e-3
+    assert same.seam_residual_before < 1e-3
+
+
 def test_without_alignment_random_gauges_show() -> None:
     frames = [frame(index) for index in range(20)]
     random = FakeBackbone(random_gauges=True)
