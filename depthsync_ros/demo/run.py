@@ -75,7 +75,8 @@ def _report(
     places = np.linspace(0, len(with_truth) - 1, PICTURES).round().astype(int)
     start_ns = clip[0].frame.stamp_ns
     rows = [
-        Row((stamps[i] - start_ns) / 1e9, out[i].frame.rgb, depth_m[i], truth_m[i]) for i in chosen
+        Row((stamps[i] - start_ns) / 1e9, out[i].frame.rgb, depth_m[i], truth_m[i])
+        for i in np.array(with_truth)[places]
     ]
     true_positions = np.stack([pose[:3, 3] for pose in true_path])
     draw(rows, aligned_positions(path, true_path), true_positions, '\n'.join(lines[1:]), picture)

@@ -35,6 +35,7 @@ from depthsync_ros.core.shapes import Map, Transform
 from depthsync_ros.messages import Messages, nanoseconds, rotation_matrix
 from depthsync_ros.msg import WindowReport
 from depthsync_ros.ros.environment import ros_environment
+from depthsync_ros.ros.main import spin_until_shutdown
 from depthsync_ros.ros.words import RosWords
 
 NODE = '/depthsync'
@@ -205,7 +206,7 @@ def _client() -> Iterator[Client]:
     executor = SingleThreadedExecutor(context=context)
     client = Client(context, '/image', '/camera_info')
     executor.add_node(client)
-    thread = threading.Thread(target=executor.spin, daemon=True)
+    thread = threading.Thread(target=spin_until_shutdown, args=(executor,), daemon=True)
     thread.start()
     try:
         yield client
