@@ -42,12 +42,12 @@ def draw(
 
 
 def _draw_row(row: Row, axes: Sequence[Axes], *, with_titles: bool) -> None:
-    near, far = np.nanpercentile(row.truth, NEAR_FAR_PERCENTILES)
+    far, near = np.nanpercentile(1.0 / row.truth, NEAR_FAR_PERCENTILES)
     axes[0].imshow(row.rgb)
     axes[0].set_ylabel(f'{row.seconds:.1f} s')
     for axis, depth in zip(axes[1:], (row.depth, row.truth), strict=True):
-        image = axis.imshow(depth, cmap='turbo_r', vmin=near, vmax=far)
-    axes[2].figure.colorbar(image, ax=axes[2], label='depth [m]')
+        image = axis.imshow(1.0 / depth, cmap='turbo', vmin=far, vmax=near)
+    axes[2].figure.colorbar(image, ax=axes[2], label='1 / depth [1/m]')
     for axis, name in zip(axes, ('camera', 'depthsync (aligned)', 'truth'), strict=True):
         axis.set(xticks=[], yticks=[])
         if with_titles:
@@ -60,4 +60,4 @@ def _draw_path(axis: Axes, path: np.ndarray, true_path: np.ndarray) -> None:
     axis.plot(*true_path[0, :2], 'ko', label='start')
     axis.set(title='trajectory from above', xlabel='x [m]', ylabel='y [m]', aspect='equal')
     axis.grid(visible=True, alpha=0.3)
-    axis.legend()
+    axis.legend(loc='upper center', bbox_to_anchor=(0.5, -0.3))

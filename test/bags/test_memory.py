@@ -1,0 +1,61 @@
+"""Memory of the bag tool over a long video."""
+
+import os
+from pathlib import Path
+import sys
+
+import pytest
+
+from depthsync_ros.bags.process import BagJob, process_bag, Tally
+from depthsync_ros.bags.storage import BagWriter
+from depthsync_ros.core.pipeline import Pipeline
+from depthsync_ros.core.settings import DepthSyncSettings, with_values
+from depthsync_ros.datasets.folder import open_folder
+from depthsync_ros.messages import Messages
+from depthsync_ros.models.load import load_backbone
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get('DEPTHSYNC_DATA', ROOT.parent / 'shared' / 'data'))
+KITCHEN = DATA / '7scenes_redkitchen'
+FRAMES, FROM, PER_FRAME_BYTES = 1500, 150, 10_000
+
+
+def write_long_bag(target: Path) -> None:
+    """Repeat the kitchen's frames, with stamps that go on rising."""
+    (video,) = open_folder(KITCHEN)
+    with BagWriter(target, 'mcap') as out:
+        make = Messages(out.words)
+        image = out.add('/camera/image_raw', 'sensor_msgs/msg/Image')
+        info = out.add('/camera/camera_info', 'sensor_msgs/msg/CameraInfo')
+        for number in range(FRAMES):
+            frame = video.read(number % len(video)).frame
+            stamp_ns = 1_000_000_000 + number * 33_333_333
+            calibration = make.camera_info(stamp_ns, 'camera', frame.camera)
+            out.write(info, stamp_ns, calibration)
+            out.write(image, stamp_ns, make.image(stamp_ns, 'camera', 'rgb8', frame.rgb))
+
+
+def resident_bytes() -> int:
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * os.sysconf('SC_PAGE_SIZE')
+
+
+def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:
+    if not KITCHEN.is_dir():
+        pytest.skip(f'{KITCHEN} is not here; set DEPTHSYNC_DATA')
+    write_long_bag(tmp_path / 'long')
+    settings = with_values(DepthSyncSettings(), {'model.threads': 1})
+    pipeline = Pipeline(load_backbone(settings.model), settings)
+    resident: dict[int, int] = {}
+
+    def measure(tally: Tally) -> None:
+        resident[tally.frames_in] = resident_bytes()
+
+    process_bag(BagJob(tmp_path / 'long', tmp_path / 'out'), pipeline, measure)
+
+    growth = (resident[FRAMES] - resident[FROM]) / (FRAMES - FROM)
+    marks = {count: round(resident[count] / 1e6) for count in (150, 300, 600, 900, 1200, 1500)}
+    sys.stderr.write(f'\nMB at frame: {marks}; {growth / 1e3:.2f} KB a frame\n')
+    assert growth < PER_FRAME_BYTES
