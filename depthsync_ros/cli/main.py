@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 
 from depthsync_ros.cli import bag, evaluate, folder, pages
-from depthsync_ros.core.errors import DepthSyncError
+from depthsync_ros.core.errors import DepthSyncError, InputError
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -50,8 +50,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _demo(words: Sequence[str]) -> int:
-    from depthsync_ros.demo.run import main as run_demo  # noqa: PLC0415  needs rclpy
-
+    try:
+        from depthsync_ros.demo.run import main as run_demo  # noqa: PLC0415  needs rclpy
+    except ImportError as error:
+        raise InputError(
+            f'the demo plays into the live node and needs {error.name}, which is not installed '
+            'here; run `make demo` in a checkout of the project'
+        ) from None
     return int(run_demo(words))
 
 
