@@ -65,3 +65,18 @@ def test_unit_of_the_depth_is_the_unit_of_the_path() -> None:
 
     # Equal up to the damping's memory of the unit, a thousandth of a step.
     np.testing.assert_allclose(path_twice, 2.0 * path, atol=1e-4)
+
+
+def test_cameras_that_start_askew_come_back() -> None:
+    seen, _, _ = walk(0.0, 0.0)
+    true = solve_poses(seen, PoseLimits())
+    push = 0.003 * np.random.default_rng(5).normal(size=(FRAMES, 6))
+    push[0] = 0.0  # the first camera holds the frame
+    askew = replace(true, window_T_cam=true.window_T_cam @ exponential(push))
+
+    bundle = adjust(seen, askew)
+
+    def distance(window_T_cam: np.ndarray) -> float:
+        return float(np.abs(window_T_cam - true.window_T_cam)[:, :3, 3].max())
+
+    assert distance(bundle.poses.window_T_cam) < distance(askew.window_T_cam) / 20.0
