@@ -1,8 +1,8 @@
 """
 Render scenes: `python -m training.render --out DIR --split train --scenes 0:400 --workers 1`.
 
-Train scenes become one .npz each (two paths of 24 frames at 160x128); val and test scenes become
-a folder each (one path at 320x240). A scene that is already there is skipped.
+Train scenes become one .npz each (a path of 24 frames and eight single views at 256x192); val and
+test scenes become a folder each (one path at 320x240). A scene that is already there is skipped.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from training.scenes.shoot import (
     FPS,
     GENERATOR_VERSION,
     PATH_KINDS,
+    Scene,
     shrink_depth,
     Studio,
     TRAIN_SIZE,
@@ -36,40 +37,49 @@ from training.scenes.shoot import (
     View,
 )
 
-PATHS, FRAMES = 2, 24
+CLIP_FRAMES, STILLS = 24, 8
 TRAIN_DRAWING, VIDEO_DRAWING = (320, 240), (480, 360)
 
 
 def film_train(studio: Studio, number: int) -> dict[str, np.ndarray]:
-    """Film a scene's two short paths as the arrays of its .npz."""
+    """
+    Film a scene's clip and its stills as the arrays of its .npz.
+
+    A still is a path of one frame: rendered rooms cost more than views of them, and views
+    from other places teach an image network more than the next frame does.
+    """
     scene = studio.scene(number)
     try:
-        rgb, depth, poses = [], [], []
-        fov_deg = scene.choose_fov()
-        view = View(fov_deg=fov_deg, drawing=TRAIN_DRAWING, sensor=TRAIN_DRAWING)
-        for _ in range(PATHS):
-            stride = int(scene.rng.choice([1, 1, 2, 3]))
-            times = np.arange(FRAMES) * stride / FPS
-            path = scene.find_path(times[-1], fov_deg, 'short')
-            for picture, depth_m, pose in scene.film(path, times, view):
-                written = effects.decompress(effects.compress(picture, scene.jpeg_quality))
-                rgb.append(cv2.resize(written, TRAIN_SIZE, interpolation=cv2.INTER_AREA))
-                depth.append(shrink_depth(depth_m, TRAIN_SIZE))
-                poses.append(pose)
+        clip = film_path(scene, CLIP_FRAMES, int(scene.rng.choice([1, 1, 2, 3])))
+        parts = [clip, *(film_path(scene, 1, 1) for _ in range(STILLS))]
     finally:
         scene.close()
+    joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    starts = np.cumsum([0] + [len(part['rgb']) for part in parts[:-1]])
+    return {**joined, 'starts': starts, 'version': np.int32(GENERATOR_VERSION)}
+
+
+def film_path(scene: Scene, frames: int, stride: int) -> dict[str, np.ndarray]:
+    """Film one path, every `stride`-th frame of 30 Hz, through a lens of its own."""
+    fov_deg = scene.choose_fov()
+    view = View(fov_deg=fov_deg, drawing=TRAIN_DRAWING, sensor=TRAIN_DRAWING)
+    times = np.arange(frames) * stride / FPS
+    path = scene.find_path(times[-1], fov_deg, 'short')
+    rgb, depth, poses = [], [], []
+    for picture, depth_m, pose in scene.film(path, times, view):
+        written = effects.decompress(effects.compress(picture, scene.jpeg_quality))
+        rgb.append(cv2.resize(written, TRAIN_SIZE, interpolation=cv2.INTER_AREA))
+        depth.append(shrink_depth(depth_m, TRAIN_SIZE))
+        poses.append(pose)
     width, height = TRAIN_SIZE
-    # drawn 4:3, stored 5:4: pixels are no longer square
-    fx = focal_px(fov_deg, width)
-    fy = focal_px(fov_deg, TRAIN_DRAWING[0]) * height / TRAIN_DRAWING[1]
+    focal = focal_px(fov_deg, width)
+    intrinsics = [focal, focal, (width - 1) / 2, (height - 1) / 2]
     return {
         'rgb': np.stack(rgb),
         'depth': np.stack(depth).astype(np.float16),
         'world_T_cam': np.stack(poses).astype(np.float32),
-        'intrinsics': np.array([fx, fy, (width - 1) / 2, (height - 1) / 2], np.float32),
-        'fov_deg': np.float32(fov_deg),
-        'starts': np.arange(PATHS) * FRAMES,
-        'version': np.int32(GENERATOR_VERSION),
+        'intrinsics': np.array([intrinsics], np.float32),
+        'fov_deg': np.array([fov_deg], np.float32),
     }
 
 

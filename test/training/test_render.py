@@ -24,22 +24,23 @@ def studio():
         pytest.skip(f'no EGL display: {error}')
 
 
-def test_a_training_file_holds_two_paths_of_24_frames(studio, tmp_path) -> None:
+def test_a_training_file_holds_a_clip_and_stills(studio, tmp_path) -> None:
     path = tmp_path / '0000004.npz'
 
     render.write_train(studio, 4, path)
 
     with np.load(path) as file:
-        assert file['rgb'].shape == (48, 128, 160, 3)
-        assert file['depth'].shape == (48, 128, 160)
+        assert file['rgb'].shape == (32, 192, 256, 3)
+        assert file['depth'].shape == (32, 192, 256)
         assert (file['rgb'].dtype, file['depth'].dtype) == (np.uint8, np.float16)
-        assert file['world_T_cam'].shape == (48, 4, 4)
-        assert file['starts'].tolist() == [0, 24]
-        fx, fy, cx, cy = file['intrinsics']
-        # 4:3 squeezed to 5:4: a pixel is 128/120 as tall as it should be
-        assert fy / fx == pytest.approx(128 / 120)
-        assert (cx, cy) == (79.5, 63.5)
-        assert 80 / fx == pytest.approx(np.tan(np.deg2rad(file['fov_deg']) / 2))
+        assert file['world_T_cam'].shape == (32, 4, 4)
+        assert file['starts'].tolist() == [0, *range(24, 32)]
+        places = file['world_T_cam'][24:, :3, 3]
+        assert len(np.unique(places.round(3), axis=0)) == 8
+        fx, fy, cx, cy = file['intrinsics'][0]
+        assert fx == fy
+        assert (cx, cy) == (127.5, 95.5)
+        assert 128 / fx == pytest.approx(np.tan(np.deg2rad(file['fov_deg'][0]) / 2))
         assert np.isfinite(file['depth']).all()
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
