@@ -112,7 +112,7 @@ def see_cloud(
     pixels[:, stray] = generator.uniform((0.0, 0.0), limits, (frames, int(stray.sum()), 2))
     depth = points[..., 2] * (1.0 + depth_noise * generator.normal(size=visible.shape))
     pixels[~visible], depth[~visible] = np.nan, np.nan
-    return sightings(WindowTracks(pixels, visible), camera, depth)
+    return sightings(WindowTracks(pixels, visible, np.arange(count)), camera, depth)
 
 
 def without(seen: Sightings, frames: slice | list[int]) -> Sightings:

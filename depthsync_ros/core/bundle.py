@@ -9,11 +9,35 @@ from depthsync_ros.core.rigid import exponential, invert, transform
 from depthsync_ros.core.shapes import Mask, Points, Transform
 from depthsync_ros.core.tracks import REFERENCE_WIDTH
 
-DEPTH_SIGMA = 0.1  # relative error that a window's depth is trusted to
+DEPTH_SIGMA = 0.15  # relative error of the network's depth of one point, over the whole window
 PIXEL_SIGMA = 0.5  # tracking error in pixels of an image 320 wide
-ITERATIONS = 6
+OUTLIER = 6.0  # reprojection errors beyond so many sigmas have no say
+CAMERA_POINTS = 300  # enough points for the cameras; all others are placed from these
+CAMERA_STEPS, POINT_STEPS = 6, 4
 DAMPING = 1e-4
-SUPPORT = 0.05  # a sighting believed less than this does not hold a point
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """
+    What is known of a window's points beforehand.
+
+    Shapes: points (points, 3), NaN unknown; information (points, 3, 3), zero where unknown.
+    """
+
+    points: Points
+    information: np.ndarray
+
+    @classmethod
+    def nothing(cls, count: int) -> 'Prior':
+        """Know nothing of `count` points."""
+        return cls(np.full((count, 3), np.nan), np.zeros((count, 3, 3)))
+
+    @property
+    def known(self) -> Mask:
+        """Which points something is known of."""
+        known: Mask = np.isfinite(self.points[:, 0])
+        return known
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,122 +45,283 @@ class Bundle:
     """
     Cameras and points of a window, adjusted to one another.
 
-    Shapes: points_window (points, 3), NaN where a track has no believed sighting; weights
-        (frames, points) in [0, 1], how far each sighting is believed.
+    Shapes: points_window (points, 3), NaN where nothing supports a point; depth (frames,
+        points), NaN where the point was not sighted or the frame has no pose; deviation (frames,
+        points), the relative standard deviation of that depth; belief (frames, points) in
+        [0, 1], how far each sighting is believed; seen_information (points, 3, 3), what
+        reprojection and the prior tell of each point, the network's depth left out.
     """
 
     poses: WindowPoses
     points_window: Points
-    weights: np.ndarray
+    depth: np.ndarray
+    deviation: np.ndarray
+    belief: np.ndarray
+    seen_information: np.ndarray
 
     @property
-    def depth(self) -> np.ndarray:
-        """Depth of each point in each frame, (frames, points); NaN where either is unknown."""
-        cam_T_window = invert(self.poses.window_T_cam)
-        placed = np.broadcast_to(
-            self.points_window, (len(cam_T_window), *self.points_window.shape)
-        )
-        return transform(cam_T_window, placed)[..., 2]
+    def point_belief(self) -> np.ndarray:
+        """How far each point is believed: the mean over its sightings, (points,)."""
+        sighted = np.isfinite(self.depth)
+        total = np.where(sighted, self.belief, 0.0).sum(axis=0)
+        mean: np.ndarray = total / np.maximum(sighted.sum(axis=0), 1)
+        return mean
 
 
-def adjust(seen: Sightings, poses: WindowPoses) -> Bundle:
+@dataclass(frozen=True, eq=False)
+class _Problem:
     """
-    Move cameras and points until reprojection and depth agree best.
+    Sightings to be explained, and what is known beforehand.
 
-    Minimises sum w |pi(T X) - x|^2 / sigma^2 + w' (log z(T X) - log z)^2 / DEPTH_SIGMA^2, both
-    robustly weighted; the depth of all tracks holds the scale, the first posed camera the frame.
+    Shapes: image (frames, points, 2) = (x/z, y/z); log_depth (frames, points), the network's;
+        usable (frames, points); prior_depth (points,), the weight of one sighting's depth.
+    """
+
+    image: np.ndarray
+    log_depth: np.ndarray
+    usable: Mask
+    depth_weight: np.ndarray
+    prior: Prior
+    sigma: float
+
+    def only(self, points: np.ndarray) -> '_Problem':
+        """Keep some of the points."""
+        return _Problem(
+            self.image[:, points],
+            self.log_depth[:, points],
+            self.usable[:, points],
+            self.depth_weight[points],
+            Prior(self.prior.points[points], self.prior.information[points]),
+            self.sigma,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Linear:
+    """
+    The problem linearised: residuals (x, y, log z), their weights and Jacobians.
+
+    Shapes: (frames, points, 3) both; by_camera_point (frames, points, 3, 3).
+    """
+
+    residual: np.ndarray
+    weight: np.ndarray
+    by_camera_point: np.ndarray
+    points_cam: Points
+    belief: np.ndarray
+
+
+def adjust(
+    seen: Sightings,
+    poses: WindowPoses,
+    prior: Prior | None = None,
+    fixed_frames: Mask | None = None,
+) -> Bundle:
+    """
+    Move cameras and points until reprojection, depth and what was known agree best.
+
+        sum w |pi(T X) - x|^2 / sigma^2 + w' (log z(T X) - log z)^2 + (X - X0)' I (X - X0)
+
+    The network's depth errs alike in all frames of a window, so a point's sightings share the
+    weight of one depth measurement. Without fixed frames the first posed camera holds the frame,
+    and depth the scale; with them, and a prior in the same frame, these hold both.
+
+    A point with a prior is not sighted in fixed frames: there the prior came from.
 
     Source: Triggs et al. 2000, bundle adjustment with the Schur complement; Levenberg-Marquardt.
     """
-    sigma = PIXEL_SIGMA * seen.width / REFERENCE_WIDTH / seen.focal_px
+    prior = prior or Prior.nothing(seen.visible.shape[1])
+    fixed = np.zeros(len(poses.posed), bool) if fixed_frames is None else fixed_frames.copy()
+    if not fixed.any():
+        fixed[np.argmax(poses.posed)] = True
     cam_T_window = np.tile(np.eye(4), (len(poses.posed), 1, 1))
     cam_T_window[poses.posed] = invert(poses.window_T_cam[poses.posed])
-    start = place_points(seen, cam_T_window, poses.posed)
-    usable = seen.visible & np.isfinite(seen.depth) & poses.posed[:, None]
-    usable &= np.isfinite(start[:, 0])
-    free = poses.posed.copy()
-    free[np.argmax(poses.posed)] = False
-    points = np.nan_to_num(start, nan=1.0)
-    weights = np.zeros(usable.shape)
-    for _ in range(ITERATIONS):
-        residual, jacobian_pose, jacobian_point, weights = _linearise(
-            seen, cam_T_window, points, usable, sigma
-        )
-        step_pose, step_point = _schur(residual, jacobian_pose, jacobian_point, free)
-        cam_T_window = exponential(step_pose) @ cam_T_window
-        points = points + step_point
-    points[(weights < SUPPORT).all(axis=0)] = np.nan
-    window_T_cam = np.where(poses.posed[:, None, None], invert(cam_T_window), np.nan)
-    return Bundle(replace(poses, window_T_cam=window_T_cam), points, weights)
+    points = place_points(seen, cam_T_window, poses.posed)
+    points[prior.known] = prior.points[prior.known]
+    problem = _state(seen, poses.posed, points, prior, fixed)
+    points = np.nan_to_num(points, nan=1.0)
+    free = poses.posed & ~fixed
+    if free.any():
+        chosen = _most_sighted(problem)
+        cam_T_window = _move_cameras(problem.only(chosen), cam_T_window, points[chosen], free)
+    points = _move_points(problem, cam_T_window, points)
+    return _summary(seen, poses, problem, cam_T_window, points)
+
+
+def _state(seen: Sightings, posed: Mask, points: Points, prior: Prior, fixed: Mask) -> _Problem:
+    usable = seen.visible & posed[:, None] & np.isfinite(points[:, 0])
+    usable &= ~(fixed[:, None] & prior.known)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        log_depth = np.log(seen.depth)
+    share = np.maximum(usable.sum(axis=0), 1)
+    sigma = PIXEL_SIGMA * seen.width / REFERENCE_WIDTH / seen.focal_px
+    image = np.nan_to_num(seen.rays[..., :2])
+    weight = 1.0 / (DEPTH_SIGMA**2 * share)
+    return _Problem(image, log_depth, usable, weight, prior, sigma)
+
+
+def _most_sighted(problem: _Problem) -> np.ndarray:
+    """Choose the points that tell most about cameras: anchors first, then the longest seen."""
+    sightings = problem.usable.sum(axis=0) + 1000 * problem.prior.known
+    sightings[~problem.usable.any(axis=0)] = 0
+    order = np.argsort(-sightings, kind='stable')[:CAMERA_POINTS]
+    chosen: np.ndarray = np.sort(order[sightings[order] > 0])
+    return chosen
 
 
 def _linearise(
-    seen: Sightings, cam_T_window: Transform, points: Points, usable: Mask, sigma: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Give whitened residuals (f, n, 3) and their Jacobians by pose (…, 6) and point (…, 3)."""
+    problem: _Problem, cam_T_window: Transform, points: Points, outlier: float = OUTLIER
+) -> _Linear:
     frames = len(cam_T_window)
     p = transform(cam_T_window, np.broadcast_to(points, (frames, *points.shape)))
-    z = np.where(p[..., 2] > 1e-6, p[..., 2], np.inf)
-    image = p[..., :2] / z[..., None]
-    usable = usable & np.isfinite(z)
-    offset = np.nan_to_num(seen.rays[..., :2]) - image
-    with np.errstate(invalid='ignore', divide='ignore'):
-        stretch = np.nan_to_num(np.log(seen.depth / z), posinf=0.0, neginf=0.0)
-    error = np.linalg.norm(offset, axis=-1) / sigma
-    believed = np.where(usable, np.clip(1.0 - (error / 6.0) ** 2, 0.0, None) ** 2, 0.0)
+    usable = problem.usable & (p[..., 2] > 1e-6)
+    z = np.where(usable, p[..., 2], 1.0)
+    image = np.where(usable[..., None], p[..., :2], 0.0) / z[..., None]
+    offset = np.where(usable[..., None], problem.image - image, 0.0)
+    stretch = problem.log_depth - np.log(z)
+    known = usable & np.isfinite(stretch)
+    stretch = np.where(known, stretch, 0.0)
+    error = (offset**2).sum(axis=-1) / (outlier * problem.sigma) ** 2
+    belief = np.where(usable, np.clip(1.0 - error, 0.0, None) ** 2, 0.0)  # Tukey
     scatter = 1.0 / (1.0 + (stretch / (2.0 * DEPTH_SIGMA)) ** 2)  # Cauchy
-    root_xy = np.sqrt(believed) / sigma
-    root_z = np.sqrt(believed * scatter) / DEPTH_SIGMA
-    residual = np.concatenate([offset * root_xy[..., None], (stretch * root_z)[..., None]], -1)
-    by_camera = _by_camera_point(image, z)
-    by_camera[..., :2, :] *= root_xy[..., None, None]
-    by_camera[..., 2, :] *= root_z[..., None]
-    turn = np.zeros((*p.shape[:-1], 3, 3))  # d(camera point) / d(rotation): -[p]x
-    turn[..., 0, 1], turn[..., 0, 2] = p[..., 2], -p[..., 1]
-    turn[..., 1, 0], turn[..., 1, 2] = -p[..., 2], p[..., 0]
-    turn[..., 2, 0], turn[..., 2, 1] = p[..., 1], -p[..., 0]
-    jacobian_pose = np.concatenate([by_camera, by_camera @ turn], axis=-1)
-    jacobian_point = by_camera @ cam_T_window[:, None, :3, :3]
-    return residual, jacobian_pose, jacobian_point, believed
+    of_image = belief / problem.sigma**2
+    of_depth = np.where(known, belief * scatter * problem.depth_weight, 0.0)
+    return _Linear(
+        np.concatenate([offset, stretch[..., None]], axis=-1),
+        np.stack([of_image, of_image, of_depth], axis=-1),
+        _by_camera_point(image, 1.0 / z),
+        p,
+        belief,
+    )
 
 
-def _by_camera_point(image: np.ndarray, z: np.ndarray) -> np.ndarray:
+def _by_camera_point(image: np.ndarray, inverse: np.ndarray) -> np.ndarray:
     """Differentiate (x/z, y/z, log z) by the camera's point."""
-    result = np.zeros((*z.shape, 3, 3))
-    inverse = 1.0 / z
+    result = np.zeros((*inverse.shape, 3, 3))
     result[..., 0, 0] = result[..., 1, 1] = result[..., 2, 2] = inverse
     result[..., 0, 2] = -image[..., 0] * inverse
     result[..., 1, 2] = -image[..., 1] * inverse
     return result
 
 
-def _schur(
-    residual: np.ndarray, jacobian_pose: np.ndarray, jacobian_point: np.ndarray, free: Mask
+def _move_cameras(
+    problem: _Problem, cam_T_window: Transform, points: Points, free: Mask
+) -> Transform:
+    for _ in range(CAMERA_STEPS):
+        linear = _linearise(problem, cam_T_window, points)
+        step_pose, step_point = _schur(problem, linear, cam_T_window, points, free)
+        cam_T_window = cam_T_window.copy()
+        cam_T_window[free] = exponential(step_pose) @ cam_T_window[free]
+        points = points + step_point
+    return cam_T_window
+
+
+def _move_points(problem: _Problem, cam_T_window: Transform, points: Points) -> Points:
+    """Place all points while the cameras stand still."""
+    for step in range(POINT_STEPS):
+        # A point that starts far off must first be allowed to come near.
+        wide = OUTLIER if step >= POINT_STEPS // 2 else 4.0 * OUTLIER
+        linear = _linearise(problem, cam_T_window, points, wide)
+        normal, right = _of_points(problem, linear, cam_T_window, points)
+        points = points + _solved(normal, right)
+    return points
+
+
+def _of_points(
+    problem: _Problem, linear: _Linear, cam_T_window: Transform, points: Points
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Solve the damped normal equations, points eliminated first."""
-    frames, count = residual.shape[:2]
-    pose_t, point_t = np.swapaxes(jacobian_pose, -1, -2), np.swapaxes(jacobian_point, -1, -2)
-    cross = pose_t @ jacobian_point  # (f, n, 6, 3)
-    of_pose = (pose_t @ jacobian_pose).sum(axis=1)
-    of_point = (point_t @ jacobian_point).sum(axis=0)
-    right_pose = (pose_t @ residual[..., None]).sum(axis=1)[..., 0]
-    right_point = (point_t @ residual[..., None]).sum(axis=0)[..., 0]
-    of_point += _damping(of_point)
-    inverse = np.linalg.inv(of_point)
+    """Give each point's normal matrix and right side, the prior's share included."""
+    jacobian = linear.by_camera_point @ cam_T_window[:, None, :3, :3]
+    normal = _squared(jacobian, linear.weight) + problem.prior.information
+    right = np.einsum('fpki,fpk->pi', jacobian, linear.weight * linear.residual)
+    away = np.nan_to_num(problem.prior.points - points)
+    return normal, right + np.einsum('pij,pj->pi', problem.prior.information, away)
+
+
+def _squared(jacobian: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Sum J' W J over frames, (points, 3, 3)."""
+    frames, count = weight.shape[:2]
+    rows = jacobian.transpose(1, 0, 2, 3).reshape(count, frames * 3, 3)
+    weighted = rows * weight.transpose(1, 0, 2).reshape(count, frames * 3, 1)
+    squared: np.ndarray = np.swapaxes(weighted, 1, 2) @ rows
+    return squared
+
+
+def _solved(normal: np.ndarray, right: np.ndarray) -> np.ndarray:
+    step: np.ndarray = np.linalg.solve(normal + _damping(normal), right[..., None])[..., 0]
+    return step
+
+
+def _schur(
+    problem: _Problem,
+    linear: _Linear,
+    cam_T_window: Transform,
+    points: Points,
+    free: Mask,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Solve the damped normal equations, points eliminated first; (free, 6) and (points, 3)."""
+    of_point, right_point = _of_points(problem, linear, cam_T_window, points)
+    inverse = np.linalg.inv(of_point + _damping(of_point))
+    by_point = linear.by_camera_point[free]
+    jacobian_pose = np.concatenate([by_point, by_point @ _turn(linear.points_cam[free])], axis=-1)
+    jacobian_point = by_point @ cam_T_window[free][:, None, :3, :3]
+    weighted = np.swapaxes(jacobian_pose * linear.weight[free][..., None], -1, -2)
+    cross = weighted @ jacobian_point  # (free, points, 6, 3)
+    of_pose = (weighted @ jacobian_pose).sum(axis=1)
+    right_pose = (weighted @ linear.residual[free][..., None]).sum(axis=1)[..., 0]
+    frames, count = cross.shape[:2]
     wide = cross.transpose(0, 2, 1, 3).reshape(frames * 6, count * 3)
     reduced = (cross @ inverse).transpose(0, 2, 1, 3).reshape(frames * 6, count * 3)
     system = -reduced @ wide.T
     for frame, block in enumerate(of_pose + _damping(of_pose)):
         system[frame * 6 : frame * 6 + 6, frame * 6 : frame * 6 + 6] += block
-    right = right_pose.reshape(-1) - reduced @ right_point.reshape(-1)
-    rows = np.repeat(free, 6)
-    step_pose = np.zeros(frames * 6)
-    step_pose[rows] = np.linalg.solve(system[np.ix_(rows, rows)], right[rows])
+    step_pose = np.linalg.solve(system, right_pose.reshape(-1) - reduced @ right_point.reshape(-1))
     back = right_point - (wide.T @ step_pose).reshape(count, 3)
     return step_pose.reshape(frames, 6), (inverse @ back[..., None])[..., 0]
+
+
+def _turn(p: Points) -> np.ndarray:
+    """Differentiate a camera's point by a rotation applied in the camera: -[p]x."""
+    turn = np.zeros((*p.shape[:-1], 3, 3))
+    turn[..., 0, 1], turn[..., 0, 2] = p[..., 2], -p[..., 1]
+    turn[..., 1, 0], turn[..., 1, 2] = -p[..., 2], p[..., 0]
+    turn[..., 2, 0], turn[..., 2, 1] = p[..., 1], -p[..., 0]
+    return turn
 
 
 def _damping(blocks: np.ndarray) -> np.ndarray:
     size = blocks.shape[-1]
     diagonal = np.diagonal(blocks, axis1=-2, axis2=-1)
-    return DAMPING * diagonal[..., None] * np.eye(size) + 1e-9 * np.eye(size)
+    least = 1e-9 * diagonal.max(axis=-1, keepdims=True) + 1e-12
+    damping: np.ndarray = (DAMPING * diagonal + least)[..., None] * np.eye(size)
+    return damping
+
+
+def _summary(
+    seen: Sightings,
+    poses: WindowPoses,
+    problem: _Problem,
+    cam_T_window: Transform,
+    points: Points,
+) -> Bundle:
+    linear = _linearise(problem, cam_T_window, points)
+    normal, _ = _of_points(problem, linear, cam_T_window, points)
+    supported = (linear.belief > 0.0).any(axis=0) | problem.prior.known
+    points = np.where(supported[:, None], points, np.nan)
+    placed = np.broadcast_to(points, (len(cam_T_window), *points.shape))
+    depth = transform(cam_T_window, placed)[..., 2]
+    depth = np.where(seen.visible & poses.posed[:, None] & (depth > 1e-6), depth, np.nan)
+    covariance = np.linalg.inv(normal + _damping(normal))
+    axis = cam_T_window[:, 2, :3]
+    along = np.einsum('fi,pij,fj->fp', axis, covariance, axis, optimize=True)
+    seen_only = linear.weight * (1.0, 1.0, 0.0)
+    jacobian = linear.by_camera_point @ cam_T_window[:, None, :3, :3]
+    window_T_cam = np.where(poses.posed[:, None, None], invert(cam_T_window), np.nan)
+    return Bundle(
+        replace(poses, window_T_cam=window_T_cam),
+        points,
+        depth,
+        np.sqrt(along) / depth,
+        np.where(problem.usable, linear.belief, np.isfinite(depth)),
+        _squared(jacobian, seen_only) + problem.prior.information,
+    )

@@ -1,10 +1,12 @@
 """What a window is solved against, and what is known of its frames before and after."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from depthsync_ros.core.backbone import Backbone, Conditioning
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.frames import Frame
+from depthsync_ros.core.landmarks import Landmarks, NO_LANDMARKS
 from depthsync_ros.core.scale import Gauge
 from depthsync_ros.core.settings import DepthSyncSettings
 from depthsync_ros.core.shapes import Latents, Map, Transform
@@ -42,12 +44,14 @@ class Run:
     """
     What stays the same, or goes on, from window to window of one run.
 
-    has_world says that a window has had poses: its first camera made the world.
+    has_world says that a window has had poses: its first camera made the world. landmarks are
+    the points that it may be fitted to besides its predecessor.
     """
 
     gauge: Gauge
     shift: Shift
     has_world: bool
+    landmarks: Landmarks = NO_LANDMARKS
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,3 +80,25 @@ class WindowContext:
     def camera(self) -> Camera:
         """The camera of all frames."""
         return self.frames[0].frame.camera
+
+    @property
+    def world_T_known(self) -> list[Transform | None]:
+        """Poses of the known frames, as earlier windows left them."""
+        return [solved.world_T_cam for solved in self.known]
+
+    @property
+    def landmarks(self) -> Landmarks:
+        """What earlier windows have placed."""
+        return self.run.landmarks if self.run else NO_LANDMARKS
+
+    @property
+    def uses_landmarks(self) -> bool:
+        """Whether this window is fitted to landmarks: asked for, and there are some."""
+        return self.settings.scale.align and self.settings.scale.anchors and bool(self.landmarks)
+
+    def thinned(self, rows: Sequence[int]) -> 'WindowContext':
+        """Give the window of some of its frames alone, in order."""
+        known = [self.known[row] for row in rows if row < len(self.known)]
+        frames = tuple(self.frames[row] for row in rows)
+        held = sum(len(self.known) - self.held <= row < len(self.known) for row in rows)
+        return replace(self, frames=frames, known=tuple(known), held=held)

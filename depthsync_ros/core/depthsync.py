@@ -9,18 +9,19 @@ from depthsync_ros.core.backbone import concatenate, Conditioning
 from depthsync_ros.core.context import Run, Solved, WindowContext
 from depthsync_ros.core.denoiser import v_denoiser
 from depthsync_ros.core.frames import StageSeconds
-from depthsync_ros.core.geometry import agree, Agreement, sample_maps, see
+from depthsync_ros.core.geometry import Geometry
 from depthsync_ros.core.guidance import corrected
+from depthsync_ros.core.landmarks import carry_on, Landmarks, NO_LANDMARKS
 from depthsync_ros.core.noise import frame_noise, LATENTS, RGB
-from depthsync_ros.core.poses import PoseLimits
 from depthsync_ros.core.resolution import network_size, to_network
+from depthsync_ros.core.rigid import BODY_T_OPTICAL
 from depthsync_ros.core.sampler import karras_sigmas, sample_euler
 from depthsync_ros.core.scale import cross_fade, Seam
+from depthsync_ros.core.settle import first_shift, fit_gauge, settle
 from depthsync_ros.core.shapes import Latents, Maps, Transform
-from depthsync_ros.core.shift import find_shift, Shift
-from depthsync_ros.core.targets import corrections, fit_gauge
+from depthsync_ros.core.targets import corrections
 from depthsync_ros.core.tracks import tabulate, WindowTracks
-from depthsync_ros.core.trajectory import join
+from depthsync_ros.core.trajectory import join, world_from
 
 NOT_OBSERVED = 'the motion does not tell the disparity shift: depth.prior_shift is used'
 
@@ -61,26 +62,34 @@ def solve_window(context: WindowContext) -> WindowResult:
     own = context.backbone.decode(latents).cpu().numpy().astype(np.float32)
     decode = clock.lap()
     seam = fit_gauge(context, own)
-    disparity = seam.gauge.to_global(own).astype(np.float32)
     align = clock.lap()
-    shift, notes = _find_shift(context, tracks, disparity)
-    agreed = _agree(context, tracks, disparity, shift)
-    world_T_cam = _join(context, agreed)
-    disparity = _blend(context, agreed.disparity)
-    seconds = StageSeconds(encode, denoise, decode, align, clock.lap())
+    geometry, seam, shift = settle(context, tracks, own, seam, first_shift(context, tracks, own))
+    disparity = seam.gauge.to_global(own).astype(np.float32)
+    if context.settings.geometry.refine:
+        disparity = geometry.bend(disparity, seam.gauge, shift, context.camera)
+    world_T_window = _place(context, geometry)
+    world_T_cam = _join(context, geometry, world_T_window)
+    disparity = _blend(context, disparity)
     solved = tuple(
         Solved(accepted, conditioning.frame(i), latents[i].clone(), disparity[i], world_T_cam[i])
         for i, accepted in enumerate(context.frames)
     )
+    run = Run(
+        seam.gauge,
+        shift,
+        _has_world(context) or world_T_window is not None,
+        _landmarks(geometry, world_T_window),
+    )
+    poses = geometry.bundle.poses if geometry.bundle else None
     return WindowResult(
         solved,
         own,
-        Run(seam.gauge, shift, _has_world(context) or agreed.poses is not None),
+        run,
         seam,
-        agreed.poses.tracks if agreed.poses else 0,
-        agreed.poses.residual_px if agreed.poses else float('nan'),
-        seconds,
-        (*notes, *agreed.notes),
+        poses.tracks if poses else 0,
+        poses.residual_px if poses else float('nan'),
+        StageSeconds(encode, denoise, decode, align, clock.lap()),
+        _notes(context, geometry, run),
     )
 
 
@@ -113,42 +122,40 @@ def _sample(context: WindowContext, conditioning: Conditioning, tracks: WindowTr
     return sample_euler(denoise, z, sigmas)
 
 
-def _find_shift(
-    context: WindowContext, tracks: WindowTracks, disparity: Maps
-) -> tuple[Shift, tuple[str, ...]]:
-    """Find where infinity lies, on a run's first window; later ones keep what was found."""
-    if context.run is not None:
-        return context.run.shift, ()
-    prior = Shift(context.settings.depth.prior_shift, observed=False)
-    poses = context.settings.poses
-    if not poses.derive:
-        return prior, ()
-    sampled = sample_maps(disparity, tracks.pixels, context.camera)
-    seen = see(context, tracks, disparity, prior)
-    limits = PoseLimits(poses.min_tracks, poses.max_error_px)
-    shift = find_shift(seen, sampled, prior.value, limits)
-    return shift, () if shift.observed else (NOT_OBSERVED,)
+def _place(context: WindowContext, geometry: Geometry) -> Transform | None:
+    """Find where the window's cameras stand in the world; the first that has any makes it."""
+    if geometry.bundle is None:
+        return None
+    if not _has_world(context):
+        return BODY_T_OPTICAL
+    return world_from(geometry.bundle.poses, context.world_T_known)
 
 
-def _agree(
-    context: WindowContext, tracks: WindowTracks, disparity: Maps, shift: Shift
-) -> Agreement:
-    if not context.settings.poses.derive:
-        return Agreement(disparity, None)
-    return agree(context, tracks, disparity, shift, bend=context.settings.geometry.refine)
-
-
-def _join(context: WindowContext, agreed: Agreement) -> list[Transform | None]:
+def _join(
+    context: WindowContext, geometry: Geometry, world_T_window: Transform | None
+) -> list[Transform | None]:
     """Place the frames in the world; those that were placed or published keep what they have."""
-    kept = [solved.world_T_cam for solved in context.known]
-    if agreed.poses is None:
+    kept = context.world_T_known
+    if geometry.bundle is None:
         return kept + [None] * len(context.new)
-    joined = join(agreed.poses, kept, first=not _has_world(context))
+    joined = join(geometry.bundle.poses, world_T_window)
     published = len(kept) - context.held
     for position, world_T_cam in enumerate(kept):
         if world_T_cam is not None or position < published:
             joined[position] = world_T_cam
     return joined
+
+
+def _landmarks(geometry: Geometry, world_T_window: Transform | None) -> Landmarks:
+    """Hand on the points that are still tracked; a window without a place leaves none."""
+    if geometry.bundle is None or world_T_window is None:
+        return NO_LANDMARKS
+    return carry_on(geometry.bundle, geometry.tracks, world_T_window)
+
+
+def _notes(context: WindowContext, geometry: Geometry, run: Run) -> tuple[str, ...]:
+    told = run.shift.observed or context.run is not None
+    return geometry.notes if told else (NOT_OBSERVED, *geometry.notes)
 
 
 def _has_world(context: WindowContext) -> bool:

@@ -1,97 +1,156 @@
-"""Bending a window's depth so that its frames agree in 3D."""
+"""A window's geometry: cameras and points from its depth and its tracks, and what they tell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
+from depthsync_ros.core.bend import bend
 from depthsync_ros.core.bundle import adjust, Bundle
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.context import WindowContext
 from depthsync_ros.core.errors import PoseError
+from depthsync_ros.core.landmarks import Landmarks
 from depthsync_ros.core.poses import PoseLimits, Sightings, sightings, solve_poses, WindowPoses
-from depthsync_ros.core.shapes import Maps, Pixels
+from depthsync_ros.core.scale import Evidence, Gauge
+from depthsync_ros.core.shapes import Maps, Pixels, Transform
 from depthsync_ros.core.shift import Shift, to_depth
 from depthsync_ros.core.tracks import WindowTracks
+from depthsync_ros.core.trajectory import world_from
 
-GRID = (6, 8)  # rows, columns of the correction: only low frequencies move
-STIFFNESS = 30.0  # sightings' worth of resistance to bending
-INERTIA = 2.0  # sightings' worth of resistance to any change, per node
-MAX_LOG = 0.5  # a correction beyond a factor of 1.6 is not believed
+POSE_TRACKS = 250  # the longest tracks find the cameras; all are placed afterwards
+MAX_DEVIATION = 0.1  # median relative deviation of depth above which parallax tells nothing
+MIN_EVIDENCE = 60  # sightings
+NETWORK_SIGMA = 0.12  # relative error of the network's depth beside which a point's own counts
+MIN_STILL = 0.5  # share of tracks that must not move on their own
+MIN_BELIEF = 0.3
+
+NO_PARALLAX = 'the camera hardly moves: depth stays as the network gives it'
+MUCH_MOVES = 'much of the image moves on its own: geometry rests on {:.0%} of the tracks'
 
 
 @dataclass(frozen=True, eq=False)
-class Agreement:
+class Geometry:
     """
-    A window's disparity after geometry has had its say, and the poses that go with it.
+    What a window's tracks told about it.
 
-    poses is None where the tracks support none; then the disparity is as it was, and notes
-    say why.
+    Shapes: sampled (frames, points), the window's own disparity at the sightings. bundle is
+        None where the tracks support no poses; notes say why, and what else was left out.
     """
 
-    disparity: Maps
-    poses: WindowPoses | None
+    tracks: WindowTracks
+    sampled: np.ndarray
+    bundle: Bundle | None
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_parallax(self) -> bool:
+        """Whether the camera moved enough to triangulate."""
+        if self.bundle is None or not np.isfinite(self.bundle.deviation).any():
+            return False
+        return float(np.nanmedian(self.bundle.deviation)) < MAX_DEVIATION
 
-def see(context: WindowContext, tracks: WindowTracks, disparity: Maps, shift: Shift) -> Sightings:
-    """Give the window's tracks their depth under global disparity and the run's shift."""
-    sampled = sample_maps(disparity, tracks.pixels, context.camera)
-    return sightings(tracks, context.camera, to_depth(sampled, shift.value))
+    def evidence(self, shift: Shift) -> Evidence | None:
+        """
+        Give what the points say about the window's gauge; None where they say too little.
+
+        Their depth was handed on from earlier windows, or tied to it by the cameras' motion.
+        """
+        if self.bundle is None:
+            return None
+        depth, deviation = self.bundle.depth, self.bundle.deviation
+        with np.errstate(invalid='ignore'):
+            weight = self.bundle.point_belief / (NETWORK_SIGMA**2 + deviation**2)
+            usable = np.isfinite(depth * self.sampled) & (deviation < 3.0 * MAX_DEVIATION)
+        usable &= self.bundle.point_belief > MIN_BELIEF
+        if usable.sum() < MIN_EVIDENCE:
+            return None
+        disparity = 1.0 / depth[usable] - shift.value
+        return Evidence(self.sampled[usable], disparity, weight[usable])
+
+    def bend(self, disparity: Maps, gauge: Gauge, shift: Shift, camera: Camera) -> Maps:
+        """Bend the run's disparity onto the points, where there is parallax to place them."""
+        if self.bundle is None or not self.has_parallax:
+            return disparity
+        sampled = gauge.to_global(self.sampled) + shift.value
+        bent = bend(disparity + shift.value, sampled, self.bundle, self.tracks.pixels, camera)
+        return (bent - shift.value).astype(np.float32)
 
 
-def agree(
-    context: WindowContext, tracks: WindowTracks, disparity: Maps, shift: Shift, *, bend: bool
-) -> Agreement:
+def see(
+    tracks: WindowTracks, sampled: np.ndarray, gauge: Gauge, shift: Shift, camera: Camera
+) -> Sightings:
+    """Give the window's tracks their depth under a gauge and the run's shift."""
+    return sightings(tracks, camera, to_depth(gauge.to_global(sampled), shift.value))
+
+
+def reconstruct(
+    context: WindowContext, tracks: WindowTracks, own: Maps, gauge: Gauge, shift: Shift
+) -> Geometry:
     """
-    Derive the window's poses and, with bend, the depth on which its frames agree.
+    Derive the window's cameras and points from its own disparity.
 
-    Shapes: disparity (frames, height, width) at the network's size, in the run's unit.
+    Where earlier windows have left landmarks, and a posed frame to start from, the result
+    stands in the run's world; else in the frame of the window's first posed camera.
+
+    Shapes: own (frames, height, width) at the network's size.
+    Source: the DepthSync poster: poses from video depth and 2D tracking, solved together.
     """
-    poses_settings = context.settings.poses
-    limits = PoseLimits(poses_settings.min_tracks, poses_settings.max_error_px)
-    seen = see(context, tracks, disparity, shift)
+    camera = context.camera
+    sampled = sample_maps(own, tracks.pixels, camera)
+    seen = see(tracks, sampled, gauge, shift, camera)
+    settings = context.settings.poses
     try:
-        bundle = adjust(seen, solve_poses(seen, limits))
+        poses = solve_poses(_longest(seen), PoseLimits(settings.min_tracks, settings.max_error_px))
     except PoseError as error:
-        return Agreement(disparity, None, (str(error),))
-    if not bend:
-        return Agreement(disparity, bundle.poses)
-    nodes = fit_correction(bundle, seen.depth, tracks.pixels, context.camera)
-    factor = np.exp(-dense(nodes, disparity.shape[2], disparity.shape[1]))
-    bent = (disparity + shift.value) * factor - shift.value
-    return Agreement(bent.astype(np.float32), bundle.poses)
+        return Geometry(tracks, sampled, None, (str(error),))
+    known = context.world_T_known
+    world_T_window = world_from(poses, known) if context.uses_landmarks else None
+    if world_T_window is None:
+        bundle = adjust(seen, poses)
+    else:
+        bundle = _anchored(seen, poses, world_T_window, known, context.landmarks, tracks)
+    return _noted(Geometry(tracks, sampled, bundle))
 
 
-def fit_correction(
-    bundle: Bundle, depth: np.ndarray, pixels: Pixels, camera: Camera
-) -> np.ndarray:
-    """
-    Find the smooth change of each frame's depth that best meets the bundle's points.
-
-    The shape between the points is kept: bending is penalised, so surfaces keep their normals
-    while whole regions move. With no believed sighting a frame stays as it is.
-
-    Shapes: depth (frames, points), what the bundle was given; pixels (frames, points, 2); the
-        result (frames, rows, cols), log factors c on a coarse grid over the image: z * exp(c).
-    Source: the geometry loss of the DepthSync poster (tracking, reprojection, normals) as one
-    linear least-squares problem a frame, its tracks solved for by the bundle.
-    """
-    with np.errstate(invalid='ignore', divide='ignore'):
-        wanted = np.log(bundle.depth / depth)
-    believed = np.isfinite(wanted) & (np.abs(wanted) < MAX_LOG)
-    weights = np.where(believed, bundle.weights, 0.0)
-    wanted = np.where(believed, wanted, 0.0)
-    basis = _basis(pixels, camera)
-    weighted = np.swapaxes(basis * weights[..., None], 1, 2)
-    system = weighted @ basis + STIFFNESS * _bending() + INERTIA * np.eye(basis.shape[-1])
-    nodes = np.linalg.solve(system, weighted @ wanted[..., None])[..., 0]
-    return nodes.reshape(-1, *GRID)
+def _anchored(
+    seen: Sightings,
+    poses: WindowPoses,
+    world_T_window: Transform,
+    known: list[Transform | None],
+    landmarks: Landmarks,
+    tracks: WindowTracks,
+) -> Bundle:
+    """Adjust in the run's world: what earlier windows placed holds frame and scale."""
+    world_T_cam = world_T_window @ poses.window_T_cam
+    fixed = np.zeros(len(world_T_cam), bool)
+    for position, placed in enumerate(known):
+        if placed is not None:
+            world_T_cam[position] = placed
+            fixed[position] = True
+    posed = poses.posed | fixed
+    placed_poses = replace(poses, window_T_cam=world_T_cam, posed=posed)
+    return adjust(seen, placed_poses, landmarks.prior(tracks.ids), fixed)
 
 
-def dense(nodes: np.ndarray, width: int, height: int) -> Maps:
-    """Give the log factor of every pixel, (frames, height, width)."""
-    return np.stack([_enlarge(frame, width, height) for frame in nodes])
+def _longest(seen: Sightings) -> Sightings:
+    """Keep the tracks that are seen in most frames."""
+    order = np.argsort(-seen.visible.sum(axis=0), kind='stable')[:POSE_TRACKS]
+    kept = np.sort(order)
+    return replace(
+        seen, rays=seen.rays[:, kept], depth=seen.depth[:, kept], visible=seen.visible[:, kept]
+    )
+
+
+def _noted(geometry: Geometry) -> Geometry:
+    """Say what the tracks do not support."""
+    assert geometry.bundle is not None  # noqa: S101  for the type checker
+    notes = [] if geometry.has_parallax else [NO_PARALLAX]
+    sighted = np.isfinite(geometry.bundle.depth).any(axis=0)
+    still = geometry.bundle.point_belief[sighted] > MIN_BELIEF
+    if still.size and still.mean() < MIN_STILL:
+        notes.append(MUCH_MOVES.format(still.mean()))
+    return replace(geometry, notes=tuple(notes))
 
 
 def sample_maps(maps: Maps, pixels: Pixels, camera: Camera) -> np.ndarray:
@@ -111,33 +170,3 @@ def sample_maps(maps: Maps, pixels: Pixels, camera: Camera) -> np.ndarray:
         for grid, (u, v) in zip(maps, places.transpose(0, 2, 1), strict=True)
     ]
     return np.where(np.isfinite(pixels[..., 0]), np.stack(rows), np.nan)
-
-
-def _basis(pixels: Pixels, camera: Camera) -> np.ndarray:
-    """Give each sighting's bilinear weights on the grid, (frames, points, rows * cols)."""
-    rows, cols = GRID
-    u = np.nan_to_num((pixels[..., 0] + 0.5) / camera.width) * (cols - 1)
-    v = np.nan_to_num((pixels[..., 1] + 0.5) / camera.height) * (rows - 1)
-    along_u = np.clip(1.0 - np.abs(u[..., None] - np.arange(cols)), 0.0, None)
-    along_v = np.clip(1.0 - np.abs(v[..., None] - np.arange(rows)), 0.0, None)
-    return (along_v[..., :, None] * along_u[..., None, :]).reshape(*u.shape, rows * cols)
-
-
-def _bending() -> np.ndarray:
-    """Give the quadratic form of the grid's second differences."""
-    rows, cols = GRID
-    nodes = np.eye(rows * cols).reshape(rows, cols, rows * cols)
-    across = nodes[:, 2:] - 2.0 * nodes[:, 1:-1] + nodes[:, :-2]
-    down = nodes[2:] - 2.0 * nodes[1:-1] + nodes[:-2]
-    twist = nodes[1:, 1:] - nodes[1:, :-1] - nodes[:-1, 1:] + nodes[:-1, :-1]
-    differences = [part.reshape(-1, rows * cols) for part in (across, down, 2**0.5 * twist)]
-    stacked = np.concatenate(differences)
-    form: np.ndarray = stacked.T @ stacked
-    return form
-
-
-def _enlarge(nodes: np.ndarray, width: int, height: int) -> np.ndarray:
-    rows, cols = nodes.shape
-    across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    u, v = np.meshgrid((across + 0.5) / width * (cols - 1), (down + 0.5) / height * (rows - 1))
-    return cv2.remap(nodes.astype(np.float32), u, v, cv2.INTER_LINEAR)

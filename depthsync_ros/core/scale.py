@@ -1,6 +1,6 @@
 """Putting a window's disparity on the run's scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from depthsync_ros.core.shapes import Map, Maps
 TUKEY = 4.685  # in robust standard deviations: 95 % efficiency on Gaussian residuals
 ROUNDS = 8
 MAX_PIXELS = 20000  # neighbouring pixels say the same; more only cost time
+EVIDENCE_SAY = 2.0
 MIN_CONCORDANCE = 0.1  # Kendall's tau below which two windows do not show the same thing
 
 
@@ -45,6 +46,19 @@ class Seam:
     residual_after: float
 
 
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """
+    Sightings whose disparity in the run is known beside the overlap's pixels.
+
+    Shapes: own, disparity, weights (sightings,).
+    """
+
+    own: np.ndarray
+    disparity: np.ndarray
+    weights: np.ndarray
+
+
 NO_SEAM = Seam(Gauge(), 0, float('nan'), float('nan'))
 
 
@@ -70,13 +84,37 @@ def fit_seam(reference: Maps, moving: Maps, previous: Gauge, *, min_pixels: int)
         )
     thin = slice(None, None, -(-pixels // MAX_PIXELS))
     x, y = moving[valid][thin].astype(np.float64), reference[valid][thin].astype(np.float64)
-    gauge = _fit_line(x, y)
+    gauge = _refine(x, y, _start(x, y), np.ones(len(x)))
     extent = float(np.ptp(np.percentile(y, (2.0, 98.0))))
 
     def residual(candidate: Gauge) -> float:
         return float(np.median(np.abs(candidate.to_global(x) - y)) / extent)
 
     return Seam(gauge, pixels, residual(previous), residual(gauge))
+
+
+def weigh_in(seam: Seam, reference: Maps, moving: Maps, evidence: Evidence) -> Seam:
+    """
+    Fit the gauge again, the overlap's pixels and other evidence together.
+
+    Neighbouring pixels of the overlap share their error; the evidence reaches over the whole
+    window and back to earlier ones, and has twice the overlap's say.
+
+    Shapes: as for `fit_seam`, which has to come first.
+    """
+    valid = np.isfinite(reference) & np.isfinite(moving)
+    thin = slice(None, None, -(-seam.pixels // MAX_PIXELS))
+    x, y = moving[valid][thin].astype(np.float64), reference[valid][thin].astype(np.float64)
+    share = evidence.weights * (EVIDENCE_SAY * len(x) / evidence.weights.sum())
+    gauge = _refine(
+        np.concatenate([x, evidence.own]),
+        np.concatenate([y, evidence.disparity]),
+        seam.gauge,
+        np.concatenate([np.ones(len(x)), share]),
+    )
+    extent = float(np.ptp(np.percentile(y, (2.0, 98.0))))
+    residual = float(np.median(np.abs(gauge.to_global(x) - y)) / extent)
+    return replace(seam, gauge=gauge, residual_after=residual)
 
 
 def cross_fade(earlier: Map, later: Map, position: int, count: int) -> Map:
@@ -90,13 +128,24 @@ def cross_fade(earlier: Map, later: Map, position: int, count: int) -> Map:
     return ((1.0 - share) * earlier + share * later).astype(np.float32)
 
 
-def _fit_line(x: np.ndarray, y: np.ndarray) -> Gauge:
-    gauge = _start(x, y)
+def fit_line(own: np.ndarray, disparity: np.ndarray, weights: np.ndarray) -> Gauge:
+    """
+    Fit the line from a window's own disparity to another, robustly and symmetrically.
+
+    Shapes: all (samples,).
+
+    :raises AlignmentError: the two do not rise together.
+    """
+    return _refine(own, disparity, _start(own, disparity), weights)
+
+
+def _refine(x: np.ndarray, y: np.ndarray, gauge: Gauge, say: np.ndarray) -> Gauge:
+    """Fit the line with Tukey's biweight, from a first guess."""
     for _ in range(ROUNDS):
         residual = y - gauge.to_global(x)
         deviation = 1.4826 * np.median(np.abs(residual)) + 1e-6 * gauge.scale * float(np.std(x))
         weights = np.clip(1.0 - (residual / (TUKEY * deviation)) ** 2, 0.0, None) ** 2
-        gauge = _deming(x, y, weights)
+        gauge = _deming(x, y, weights * say)
     return gauge
 
 

@@ -180,6 +180,12 @@ class ScaleSettings(Settings):
         'overlap. Off: the '
         "windows keep the network's own.",
     )
+    anchors: bool = setting(
+        default=True,
+        description='Fit each window also to points that earlier windows have placed and that are '
+        'still tracked, so that error does not add up. Needs poses.derive; no effect where '
+        'scale.align is off.',
+    )
     min_pixels: int = setting(
         1000,
         'Overlap pixels that must be valid in both windows; fewer is an error.',
@@ -236,6 +242,20 @@ class GuidanceSettings(Settings):
         'replaces it; 0 leaves geometry to geometry.refine.',
         low=0.0,
         high=1.0,
+    )
+    every: int = setting(
+        3,
+        'Every so manieth frame is decoded and corrected in a step; those between follow their '
+        'neighbours. 1 corrects all, and costs as many times more.',
+        unit='frames',
+        low=1,
+        high=32,
+    )
+    min_sigma: float = setting(
+        0.5,
+        'Noise level below which a step is left alone: what guidance did there would not be '
+        'harmonised by the network any more.',
+        low=0.0,
     )
     max_sigma: float = setting(
         10.0,

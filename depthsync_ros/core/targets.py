@@ -1,110 +1,96 @@
 """
 What guidance pulls towards: z_aligned, for scale across windows and geometry inside one.
 
-Each maker binds a window's context into a `Correction`, `(z0, sigma) -> z0'`.
+Both parts work on decoded disparity, in the window's own range, and share one decode and one
+encode a step. z_aligned is z0 plus what the encoder makes of the *change*: where nothing is to be
+corrected guidance does nothing, and the autoencoder's own error stays out of the sample.
 """
-
-from dataclasses import replace
 
 import numpy as np
 import torch
 
 from depthsync_ros.core.context import WindowContext
 from depthsync_ros.core.errors import AlignmentError
-from depthsync_ros.core.geometry import agree
-from depthsync_ros.core.guidance import Correction, pull
-from depthsync_ros.core.scale import fit_seam, Gauge, NO_SEAM, Seam
+from depthsync_ros.core.guidance import Correction
+from depthsync_ros.core.scale import Gauge
+from depthsync_ros.core.settle import first_shift, fit_gauge, settle
 from depthsync_ros.core.shapes import Latents, Maps
-from depthsync_ros.core.shift import Shift
 from depthsync_ros.core.tracks import WindowTracks
 
 
 def corrections(context: WindowContext, tracks: WindowTracks) -> list[Correction]:
-    """Give the corrections that the settings ask for and the window supports."""
-    guidance, wanted = context.settings.guidance, []
-    if guidance.scale > 0.0 and context.known:
-        wanted.append(scale_correction(context))
-    if guidance.geometry > 0.0 and context.run is not None:
-        wanted.append(geometry_correction(context, tracks, context.run.shift))
-    return wanted
-
-
-def fit_gauge(context: WindowContext, own: Maps) -> Seam:
     """
-    Put the window's own disparity on the run's scale by what is known of its leading frames.
+    Give the corrections that the settings ask for and the window supports.
 
-    Shapes: own (frames, height, width), at least the known frames.
+    Every `guidance.every`-th frame is decoded, corrected and encoded; the frames between take the
+    change of their neighbours, in proportion.
 
-    :raises AlignmentError: the overlap does not support a fit.
+    Source: the DepthSync poster: scale guidance, geometry guidance, interleaved with the steps.
     """
-    if context.run is None or not context.known:
-        return NO_SEAM
-    if not context.settings.scale.align:
-        return replace(NO_SEAM, gauge=context.run.gauge)
-    reference = np.stack([solved.disparity for solved in context.known])
-    return fit_seam(
-        reference,
-        own[: len(reference)],
-        context.run.gauge,
-        min_pixels=context.settings.scale.min_pixels,
-    )
-
-
-def scale_correction(context: WindowContext) -> Correction:
-    """
-    Pull the overlap towards its predecessors' depth, in the window's own range.
-
-        z_aligned = encode((D_p - b) / a) in the overlap, z0 elsewhere
-
-    Where the overlap's target leaves [0, 1], the range is widened and every frame re-encoded,
-    so that a nearer object never saturates.
-
-    Source: the DepthSync poster, scale guidance.
-    """
-    reference = np.stack([solved.disparity for solved in context.known])
-    count = len(reference)
+    guidance = context.settings.guidance
+    scale = guidance.scale > 0.0 and bool(context.known)
+    if not scale and guidance.geometry <= 0.0:
+        return []
+    rows = key_frames(len(context.frames), guidance.every)
+    thin_context, thin_tracks = context.thinned(rows), tracks.frames(rows)
 
     def correct(z0: Latents, sigma: float) -> Latents:
-        if sigma > context.settings.guidance.max_sigma:
+        if not guidance.min_sigma <= sigma <= guidance.max_sigma:
             return z0
-        own = _decode(context, z0[:count])
-        try:
-            gauge = fit_gauge(context, own).gauge
-        except AlignmentError:
-            return z0  # the fit after sampling will say so
-        target = from_global(reference, gauge)
-        if target.min() >= 0.0 and target.max() <= 1.0:
-            aligned = z0.clone()
-            aligned[:count] = _encode(context, target)
-        else:
-            whole = np.concatenate([target, _decode(context, z0[count:])])
-            aligned = _encode(context, into_range(whole))
-        return pull(z0, aligned, context.settings.guidance.scale)
+        own = _decode(context, z0[rows])
+        target = aim(thin_context, thin_tracks, own)
+        change = _encode(context, target) - _encode(context, own)
+        return z0 + between(change, rows, len(z0))
 
-    return correct
+    return [correct]
 
 
-def geometry_correction(context: WindowContext, tracks: WindowTracks, shift: Shift) -> Correction:
+def aim(context: WindowContext, tracks: WindowTracks, own: Maps) -> Maps:
     """
-    Pull the window towards depth whose frames agree in 3D.
+    Correct a window's own disparity: its overlap towards what is known, all of it towards 3D.
 
-    Source: the DepthSync poster, geometry guidance: depth, poses and tracks solved together,
-    z_aligned taken in place of z0 before the Euler step.
+        overlap: d <- (1 - l) d + l (D_p - b) / a        all: d <- (1 - l) d + l bend(d)
+
+    What leaves [0, 1] presses the whole window into that range: the gauge, which lies outside
+    the latents, takes it back, so that a nearer object never saturates.
+
+    Shapes: own (frames, height, width).
     """
+    guidance = context.settings.guidance
+    try:
+        seam = fit_gauge(context, own)
+    except AlignmentError:
+        return own  # the fit after sampling will say so
+    shift = first_shift(context, tracks, own)
+    geometry, seam, shift = settle(context, tracks, own, seam, shift)
+    target = own.copy()
+    for position, solved in enumerate(context.known if guidance.scale > 0.0 else ()):
+        known = from_global(solved.disparity, seam.gauge)
+        target[position] += guidance.scale * (known - target[position])
+    if guidance.geometry > 0.0:
+        bent = geometry.bend(seam.gauge.to_global(target), seam.gauge, shift, context.camera)
+        target += guidance.geometry * (from_global(bent, seam.gauge) - target)
+    return into_range(target, min(0.0, float(own.min())), max(1.0, float(own.max())))
 
-    def correct(z0: Latents, sigma: float) -> Latents:
-        if sigma > context.settings.guidance.max_sigma:
-            return z0
-        own = _decode(context, z0)
-        try:
-            gauge = fit_gauge(context, own).gauge
-        except AlignmentError:
-            return z0
-        agreed = agree(context, tracks, gauge.to_global(own), shift, bend=True)
-        target = into_range(from_global(agreed.disparity, gauge))
-        return pull(z0, _encode(context, target), context.settings.guidance.geometry)
 
-    return correct
+def key_frames(frames: int, every: int) -> list[int]:
+    """
+    Choose every so manieth frame, first and last included.
+
+    >>> key_frames(8, 3)
+    [0, 3, 6, 7]
+    """
+    return sorted({*range(0, frames, every), frames - 1})
+
+
+def between(change: Latents, rows: list[int], frames: int) -> Latents:
+    """Spread the key frames' change linearly over all frames."""
+    places = np.interp(np.arange(frames), rows, np.arange(len(rows)))
+    low = np.floor(places).astype(int)
+    high = np.minimum(low + 1, len(rows) - 1)
+    share = torch.from_numpy((places - low).astype(np.float32)).to(change.device)
+    share = share[:, None, None, None]
+    return (1.0 - share) * change[low] + share * change[high]
 
 
 def from_global(disparity: Maps, gauge: Gauge) -> Maps:
@@ -112,15 +98,17 @@ def from_global(disparity: Maps, gauge: Gauge) -> Maps:
     return (disparity - gauge.shift) / gauge.scale
 
 
-def into_range(disparity: Maps) -> Maps:
+def into_range(disparity: Maps, low: float = 0.0, high: float = 1.0) -> Maps:
     """
-    Press a window's disparity affinely into [0, 1], only where it leaves that range.
+    Press a window's disparity affinely into a range, only where it leaves it.
 
-    >>> into_range(np.array([0.0, 1.0, 3.0])).tolist()
-    [0.0, 0.3333333333333333, 1.0]
+    >>> into_range(np.array([0.0, 1.0, 4.0])).tolist()
+    [0.0, 0.25, 1.0]
     """
-    low, high = min(0.0, float(disparity.min())), max(1.0, float(disparity.max()))
-    return (disparity - low) / (high - low)
+    least, most = min(low, float(disparity.min())), max(high, float(disparity.max()))
+    if (least, most) == (low, high):
+        return disparity
+    return low + (disparity - least) * ((high - low) / (most - least))
 
 
 def _decode(context: WindowContext, latents: Latents) -> Maps:

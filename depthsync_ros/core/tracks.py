@@ -35,11 +35,17 @@ class WindowTracks:
     """
     Tracks of several frames as one table.
 
-    Shapes: pixels (frames, points, 2), NaN where not visible; visible (frames, points).
+    Shapes: pixels (frames, points, 2), NaN where not visible; visible (frames, points); ids
+        (points,) rising, the same in every window that sees a point.
     """
 
     pixels: Pixels
     visible: Mask
+    ids: Ids
+
+    def frames(self, rows: Sequence[int]) -> 'WindowTracks':
+        """Keep some of the frames."""
+        return WindowTracks(self.pixels[list(rows)], self.visible[list(rows)], self.ids)
 
 
 class PointTracker:
@@ -128,4 +134,4 @@ def tabulate(frames: Sequence[FrameTracks], *, min_views: int = 3) -> WindowTrac
         columns = np.minimum(columns, max(len(ids) - 1, 0))
         known = ids[columns] == frame.ids if len(ids) else np.zeros(len(frame.ids), bool)
         row[columns[known]] = frame.pixels[known]
-    return WindowTracks(pixels, np.isfinite(pixels[..., 0]))
+    return WindowTracks(pixels, np.isfinite(pixels[..., 0]), ids)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from depthsync_ros.core.bundle import adjust
+from depthsync_ros.core.bundle import adjust, Prior
 from depthsync_ros.core.camera import Camera, project
 from depthsync_ros.core.poses import PoseLimits, Sightings, sightings, solve_poses
 from depthsync_ros.core.rigid import angle_rad, exponential, invert, transform
@@ -28,7 +28,8 @@ def walk(pixel_noise: float, depth_noise: float) -> tuple[Sightings, np.ndarray,
     depth = points[..., 2] * (1.0 + depth_noise * generator.normal(size=visible.shape))
     pixels[~visible] = np.nan
     depth[~visible] = np.nan
-    return sightings(WindowTracks(pixels, visible), CAMERA, depth), world_T_cam, points[..., 2]
+    tracks = WindowTracks(pixels, visible, np.arange(POINTS))
+    return sightings(tracks, CAMERA, depth), world_T_cam, points[..., 2]
 
 
 def test_truth_stays_where_it_is() -> None:
@@ -39,7 +40,7 @@ def test_truth_stays_where_it_is() -> None:
     error = invert(world_T_cam) @ bundle.poses.window_T_cam
     assert np.abs(error[:, :3, 3]).max() < 1e-9
     assert angle_rad(error).max() < 1e-7  # arccos loses half the digits near 1
-    known = seen.visible & (bundle.weights > 0.0)
+    known = seen.visible & (bundle.belief > 0.0)
     assert known.sum() > 1000
     np.testing.assert_allclose(bundle.depth[known], true_depth[known], rtol=1e-9)
 
@@ -80,3 +81,57 @@ def test_cameras_that_start_askew_come_back() -> None:
         return float(np.abs(window_T_cam - true.window_T_cam)[:, :3, 3].max())
 
     assert distance(bundle.poses.window_T_cam) < distance(askew.window_T_cam) / 20.0
+
+
+def test_depth_that_is_wrong_in_all_frames_gives_way_to_parallax() -> None:
+    seen, _, true_depth = walk(0.2, 0.0)
+    wrong = np.exp(0.15 * np.random.default_rng(7).normal(size=POINTS))  # one error a point
+    seen = replace(seen, depth=seen.depth * wrong)
+
+    bundle = adjust(seen, solve_poses(seen, PoseLimits()))
+
+    ratio = (bundle.depth / true_depth)[seen.visible & np.isfinite(bundle.depth)]
+    scattered = np.median(np.abs(np.log(ratio / np.median(ratio))))
+    assert scattered < 0.025, 'a quarter of the 0.1 that went in'
+
+
+def test_known_points_hold_the_scale_against_the_networks_depth() -> None:
+    seen, world_T_cam, true_depth = walk(0.2, 0.02)
+    half = replace(seen, depth=0.5 * seen.depth)
+    poses = solve_poses(half, PoseLimits())
+    fixed = np.zeros(FRAMES, bool)
+    fixed[:4] = True
+    window_T_cam = poses.window_T_cam.copy()
+    window_T_cam[:4] = world_T_cam[:4]
+    window_T_cam[4:, :3, 3] *= 2.0
+    prior = Prior.nothing(POINTS)
+    cloud = np.random.default_rng(3).uniform((-2.0, -1.5, 1.5), (2.0, 1.5, 5.0), (POINTS, 3))
+    prior.points[::2], prior.information[::2] = cloud[::2], 1e4 * np.eye(3)
+
+    bundle = adjust(half, replace(poses, window_T_cam=window_T_cam), prior, fixed)
+
+    new = seen.visible & np.isfinite(bundle.depth)
+    new[:, ::2] = False
+    assert np.median((bundle.depth / true_depth)[new]) == pytest.approx(1.0, abs=0.02)
+    np.testing.assert_allclose(bundle.poses.window_T_cam[:4], world_T_cam[:4], atol=1e-9)
+
+
+def test_deviation_is_the_error_that_is_there() -> None:
+    seen, _, true_depth = walk(0.5, 0.0)
+
+    bundle = adjust(seen, solve_poses(seen, PoseLimits()))
+
+    known = seen.visible & np.isfinite(bundle.depth)
+    error = np.log(bundle.depth / true_depth)[known]
+    spread = np.median(np.abs(error - np.median(error))) / 0.674
+    assert 0.4 < spread / np.median(bundle.deviation[known]) < 1.5
+
+
+def test_point_that_moves_on_its_own_is_not_believed() -> None:
+    seen, _, _ = walk(0.2, 0.02)
+    rays = seen.rays.copy()
+    rays[:, 5, 0] += 0.02 * np.arange(FRAMES)
+    bundle = adjust(replace(seen, rays=rays), solve_poses(seen, PoseLimits()))
+
+    others = np.delete(bundle.point_belief, 5)
+    assert bundle.point_belief[5] < 0.5 < np.median(others)

@@ -1,0 +1,65 @@
+"""Points handed on from window to window."""
+
+from dataclasses import replace
+
+import numpy as np
+from scenes import CAMERA, cloud, path, see_cloud
+
+from depthsync_ros.core.bundle import adjust, Bundle
+from depthsync_ros.core.landmarks import carry_on, NO_LANDMARKS
+from depthsync_ros.core.poses import PoseLimits, solve_poses
+from depthsync_ros.core.rigid import BODY_T_OPTICAL, transform
+from depthsync_ros.core.tracks import WindowTracks
+
+STEP = (0.04, 0.0, 0.01, 0.0, 0.008, 0.0)
+FRAMES, POINTS = 12, 120
+
+
+def window() -> tuple[Bundle, WindowTracks]:
+    seen = see_cloud(path(FRAMES, STEP), cloud(POINTS), CAMERA, noise_px=0.2)
+    tracks = WindowTracks(
+        np.where(seen.visible[..., None], 1.0, np.nan) * np.ones(2),
+        seen.visible,
+        np.arange(POINTS) * 3 + 7,
+    )
+    return adjust(seen, solve_poses(seen, PoseLimits())), tracks
+
+
+def test_points_keep_their_place_in_the_world_and_their_number() -> None:
+    bundle, tracks = window()
+
+    landmarks = carry_on(bundle, tracks, BODY_T_OPTICAL)
+    prior = landmarks.prior(tracks.ids[10:20])
+
+    kept = prior.known
+    assert kept.sum() > 3
+    placed = transform(BODY_T_OPTICAL, bundle.points_window[10:20])
+    np.testing.assert_allclose(prior.points[kept], placed[kept])
+
+
+def test_tracks_that_have_ended_are_not_kept() -> None:
+    bundle, tracks = window()
+    visible = tracks.visible.copy()
+    visible[-8:, :60] = False
+
+    landmarks = carry_on(bundle, replace(tracks, visible=visible), BODY_T_OPTICAL)
+
+    assert len(landmarks) > 30
+    assert landmarks.ids.min() >= tracks.ids[60]
+
+
+def test_information_turns_with_the_world_and_is_half_forgotten() -> None:
+    bundle, tracks = window()
+
+    landmarks = carry_on(bundle, tracks, BODY_T_OPTICAL)
+
+    row = int(np.searchsorted(tracks.ids, landmarks.ids[0]))
+    along_z = bundle.seen_information[row][2, 2]  # the optical axis is the body's x
+    assert landmarks.information[0][0, 0] == 0.5 * along_z
+
+
+def test_nothing_is_known_of_unknown_tracks() -> None:
+    bundle, tracks = window()
+
+    assert not NO_LANDMARKS.prior(tracks.ids).known.any()
+    assert not carry_on(bundle, tracks, BODY_T_OPTICAL).prior(tracks.ids + 1).known.any()
