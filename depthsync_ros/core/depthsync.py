@@ -10,7 +10,6 @@ from depthsync_ros.core.context import Run, Solved, WindowContext
 from depthsync_ros.core.denoiser import v_denoiser
 from depthsync_ros.core.frames import StageSeconds
 from depthsync_ros.core.geometry import Geometry
-from depthsync_ros.core.guidance import corrected
 from depthsync_ros.core.landmarks import carry_on, Landmarks, NO_LANDMARKS
 from depthsync_ros.core.noise import frame_noise, LATENTS, RGB
 from depthsync_ros.core.resolution import network_size, to_network
@@ -19,7 +18,7 @@ from depthsync_ros.core.sampler import karras_sigmas, sample_euler
 from depthsync_ros.core.scale import cross_fade, Seam
 from depthsync_ros.core.settle import first_shift, fit_gauge, settle
 from depthsync_ros.core.shapes import Latents, Maps, Transform
-from depthsync_ros.core.targets import corrections
+from depthsync_ros.core.targets import guide
 from depthsync_ros.core.tracks import tabulate, WindowTracks
 from depthsync_ros.core.trajectory import join, world_from
 
@@ -118,7 +117,7 @@ def _sample(context: WindowContext, conditioning: Conditioning, tracks: WindowTr
             z[position] += solved.latents
     if sampling.skip_last:
         sigmas = sigmas[:-1]
-    denoise = corrected(v_denoiser(backbone, conditioning), corrections(context, tracks))
+    denoise = guide(v_denoiser(backbone, conditioning), context, tracks)
     return sample_euler(denoise, z, sigmas)
 
 

@@ -243,6 +243,11 @@ class GuidanceSettings(Settings):
         low=0.0,
         high=1.0,
     )
+    exact: bool = setting(
+        default=False,
+        description='Carry scale guidance through the network and geometry guidance through the '
+        'decoder, by gradients: the reference, many times slower.',
+    )
     every: int = setting(
         3,
         'Every so manieth frame is decoded and corrected in a step; those between follow their '

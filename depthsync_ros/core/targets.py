@@ -6,43 +6,134 @@ encode a step. z_aligned is z0 plus what the encoder makes of the *change*: wher
 corrected guidance does nothing, and the autoencoder's own error stays out of the sample.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from depthsync_ros.core.context import WindowContext
 from depthsync_ros.core.errors import AlignmentError
-from depthsync_ros.core.guidance import Correction
+from depthsync_ros.core.guidance import corrected, Correction, forward_guided, pull
+from depthsync_ros.core.losses import GeometryLoss
+from depthsync_ros.core.sampler import Denoiser
 from depthsync_ros.core.scale import Gauge
+from depthsync_ros.core.settings import with_values
 from depthsync_ros.core.settle import first_shift, fit_gauge, settle
 from depthsync_ros.core.shapes import Latents, Maps
 from depthsync_ros.core.tracks import WindowTracks
 
+RESOLVES, DESCENT_STEPS, DESCENT_RATE = 2, 8, 0.03
 
-def corrections(context: WindowContext, tracks: WindowTracks) -> list[Correction]:
+
+def guide(denoise: Denoiser, context: WindowContext, tracks: WindowTracks) -> Denoiser:
     """
-    Give the corrections that the settings ask for and the window supports.
-
-    Every `guidance.every`-th frame is decoded, corrected and encoded; the frames between take the
-    change of their neighbours, in proportion.
+    Wrap a denoiser with the guidance that the settings ask for and the window supports.
 
     Source: the DepthSync poster: scale guidance, geometry guidance, interleaved with the steps.
     """
     guidance = context.settings.guidance
-    scale = guidance.scale > 0.0 and bool(context.known)
-    if not scale and guidance.geometry <= 0.0:
-        return []
-    rows = key_frames(len(context.frames), guidance.every)
+    scale, geometry = guidance.scale > 0.0 and bool(context.known), guidance.geometry > 0.0
+    if not (scale or geometry):
+        return denoise
+    if not guidance.exact:
+        guided = corrected(denoise, [fast_correction(context, tracks)])
+    else:
+        guided = denoise
+        if scale:
+            guided = forward_guided(guided, scale_aligned(context, tracks), guidance.scale)
+        if geometry:
+            guided = corrected(guided, [geometry_descent(context, tracks)])
+    return within(guided, denoise, guidance.min_sigma, guidance.max_sigma)
+
+
+def within(guided: Denoiser, plain: Denoiser, low: float, high: float) -> Denoiser:
+    """Guide only the steps whose noise level lies between two bounds."""
+
+    def denoise(z: Latents, sigma: float) -> Latents:
+        return guided(z, sigma) if low <= sigma <= high else plain(z, sigma)
+
+    return denoise
+
+
+def fast_correction(context: WindowContext, tracks: WindowTracks) -> Correction:
+    """
+    Give both parts in closed form, without a gradient through any network.
+
+    Every `guidance.every`-th frame is decoded, corrected and encoded; the frames between take the
+    change of their neighbours, in proportion.
+    """
+    rows = key_frames(len(context.frames), context.settings.guidance.every)
     thin_context, thin_tracks = context.thinned(rows), tracks.frames(rows)
 
     def correct(z0: Latents, sigma: float) -> Latents:
-        if not guidance.min_sigma <= sigma <= guidance.max_sigma:
-            return z0
         own = _decode(context, z0[rows])
         target = aim(thin_context, thin_tracks, own)
         change = _encode(context, target) - _encode(context, own)
         return z0 + between(change, rows, len(z0))
 
-    return [correct]
+    return correct
+
+
+def scale_aligned(context: WindowContext, tracks: WindowTracks) -> Correction:
+    """Give scale guidance's whole z_aligned, which forward guidance differentiates towards."""
+    changes = {'guidance.scale': 1.0, 'guidance.geometry': 0.0}
+    whole = replace(context, settings=with_values(context.settings, changes))
+
+    def align(z0: Latents, sigma: float) -> Latents:
+        own = _decode(context, z0)
+        return z0 + _encode(context, aim(whole, tracks, own)) - _encode(context, own)
+
+    return align
+
+
+def geometry_descent(context: WindowContext, tracks: WindowTracks) -> Correction:
+    """
+    Give backward guidance: descend the geometry loss on the clean sample, through the decoder.
+
+        z_aligned = argmin_z L(decode(z)), started from z0; cameras and points are solved again
+        as the depth changes.
+
+    Source: the DepthSync poster, geometry guidance; Kingma and Ba 2015 for the descent.
+    """
+    weight = context.settings.guidance.geometry
+
+    def correct(z0: Latents, sigma: float) -> Latents:
+        z_aligned = z0
+        for _ in range(RESOLVES):
+            loss = _geometry_loss(context, tracks, z_aligned)
+            if loss is None:
+                return z0
+            z_aligned = _descend(context, loss, z_aligned)
+        return pull(z0, z_aligned, weight)
+
+    return correct
+
+
+def _geometry_loss(
+    context: WindowContext, tracks: WindowTracks, z: Latents
+) -> GeometryLoss | None:
+    """Solve the window's geometry as its depth is now; None where it is not supported."""
+    decoded = context.backbone.decode(z).detach()
+    own = decoded.cpu().numpy().astype(np.float32)
+    try:
+        seam = fit_gauge(context, own)
+    except AlignmentError:
+        return None
+    shift = first_shift(context, tracks, own)
+    geometry, seam, shift = settle(context, tracks, own, seam, shift)
+    if not geometry.has_parallax:
+        return None
+    return GeometryLoss.of(geometry, decoded, seam.gauge, shift, context.camera)
+
+
+def _descend(context: WindowContext, loss: GeometryLoss, start: Latents) -> Latents:
+    with torch.enable_grad():
+        z = start.detach().clone().requires_grad_()
+        optimiser = torch.optim.Adam([z], lr=DESCENT_RATE)
+        for _ in range(DESCENT_STEPS):
+            (z.grad,) = torch.autograd.grad(loss(context.backbone.decode(z)), z)
+            optimiser.step()
+    return z.detach()
 
 
 def aim(context: WindowContext, tracks: WindowTracks, own: Maps) -> Maps:

@@ -1,5 +1,7 @@
 """What guidance pulls towards."""
 
+from dataclasses import replace
+
 from backbones import FakeBackbone
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from depthsync_ros.core.landmarks import NO_LANDMARKS
 from depthsync_ros.core.scale import Gauge
 from depthsync_ros.core.settings import DepthSyncSettings, Value, with_values
 from depthsync_ros.core.shift import Shift
-from depthsync_ros.core.targets import aim, between, corrections, into_range
+from depthsync_ros.core.targets import aim, between, fast_correction, guide, into_range
 from depthsync_ros.core.tracks import PointTracker, tabulate, WindowTracks
 
 FRAMES, KNOWN = 8, 3
@@ -82,19 +84,15 @@ def test_nearer_thing_in_a_later_window_does_not_saturate() -> None:
 
 def test_geometry_pulls_depth_that_is_bent_straight() -> None:
     context, tracks = context_of(TRUE[:KNOWN], guidance__geometry=1.0, scale__anchors=False)
-    tilt = np.linspace(1.0, 1.25, TRUE.shape[2], dtype=np.float32)
-    turning = np.where(np.arange(FRAMES)[:, None, None] < KNOWN, 1.0, tilt)
-    bent = (TRUE * turning - LOW) / (HIGH - LOW)
-
-    target = aim(context, tracks, bent.astype(np.float32)) * (HIGH - LOW) + LOW
+    target = aim(context, tracks, BENT.numpy()) * (HIGH - LOW) + LOW
 
     def error(disparity: np.ndarray) -> float:
         # Depth tells the scale, and half of it is wrong: what frames disagree on is left.
         ratio = np.log(np.maximum(disparity, 1e-3) / TRUE)
         return float(np.median(np.abs(ratio - np.median(ratio))))
 
-    assert error(TRUE * turning) > 0.04
-    assert error(target) < 0.015
+    assert error(TRUE * TURNING) > 0.04
+    assert error(target) < 0.02
 
 
 def test_correction_of_nothing_changes_no_latent() -> None:
@@ -103,7 +101,7 @@ def test_correction_of_nothing_changes_no_latent() -> None:
     )
     z0 = torch.from_numpy(OWN)[:, None]
 
-    (correct,) = corrections(context, tracks)
+    correct = fast_correction(context, tracks)
 
     torch.testing.assert_close(correct(z0, 2.5), z0, atol=5e-4, rtol=0.0)
 
@@ -113,15 +111,68 @@ def test_steps_outside_the_noise_range_are_left_alone() -> None:
     context, tracks = context_of(known, guidance__scale=1.0, poses__derive=False)
     z0 = torch.from_numpy(OWN)[:, None]
 
-    (correct,) = corrections(context, tracks)
+    guided = guide(lambda *_: z0, context, tracks)
 
-    assert torch.equal(correct(z0, 80.0), z0)
-    assert torch.equal(correct(z0, 0.01), z0)
-    assert not torch.equal(correct(z0, 2.5), z0)
+    assert torch.equal(guided(z0, 80.0), z0)
+    assert torch.equal(guided(z0, 0.01), z0)
+    assert not torch.equal(guided(z0, 2.5), z0)
 
 
-def test_without_weights_there_is_no_correction() -> None:
-    assert corrections(*context_of(TRUE[:KNOWN], guidance__scale=0.0)) == []
+def test_without_weights_the_denoiser_is_left_as_it_is() -> None:
+    def denoise(z: torch.Tensor, _: float) -> torch.Tensor:
+        return z
+
+    assert guide(denoise, *context_of(TRUE[:KNOWN], guidance__scale=0.0)) is denoise
+
+
+@pytest.mark.parametrize('sigma', [0.7, 2.5])
+def test_exact_scale_guidance_is_the_fast_one_for_a_network_that_ignores_its_noise(sigma) -> None:
+    known = TRUE[:KNOWN].copy()
+    known[:, 5:20, 100:140] += 0.05
+    values = {'guidance__scale': 0.5, 'guidance__every': 1, 'poses__derive': False}
+    z = torch.from_numpy(OWN)[:, None]
+
+    def denoise(noisy: torch.Tensor, level: float) -> torch.Tensor:
+        return noisy / (level**2 + 1.0) + z * (level**2 / (level**2 + 1.0))
+
+    context, tracks = context_of(known, **values)
+    fast = guide(denoise, context, tracks)(z, sigma)
+    context, tracks = context_of(known, guidance__exact=True, **values)
+    exact = guide(denoise, context, tracks)(z, sigma)
+
+    assert (fast - z).abs().max() > 0.05
+    torch.testing.assert_close(exact, fast, atol=1e-3, rtol=0.0)
+
+
+class Smooth(Pixelwise):
+    """Latents are a coarse change of a window's bent disparity."""
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        change = torch.nn.functional.interpolate(latents, size=BENT.shape[1:], mode='bilinear')
+        return BENT + change[:, 0]
+
+
+TILT = np.linspace(1.0, 1.25, TRUE.shape[2], dtype=np.float32)
+TURNING = np.where(np.arange(FRAMES)[:, None, None] < KNOWN, np.float32(1.0), TILT)
+BENT = torch.from_numpy((TRUE * TURNING - LOW) / (HIGH - LOW))
+
+
+def test_exact_geometry_guidance_descends_through_the_decoder() -> None:
+    context, tracks = context_of(
+        TRUE[:KNOWN], guidance__geometry=1.0, guidance__exact=True, scale__anchors=False
+    )
+    context = replace(context, backbone=Smooth())
+    z0 = torch.zeros(FRAMES, 1, 4, 6)
+
+    corrected = guide(lambda *_: z0, context, tracks)(z0, 2.5)
+
+    def disagreement(latents: torch.Tensor) -> float:
+        disparity = Smooth().decode(latents).numpy() * (HIGH - LOW) + LOW
+        ratio = np.log(np.maximum(disparity, 1e-3) / TRUE)
+        return float(np.median(np.abs(ratio - np.median(ratio))))
+
+    assert disagreement(z0) > 0.04
+    assert disagreement(corrected) < 0.6 * disagreement(z0)
 
 
 def test_frames_between_take_their_neighbours_change_in_proportion() -> None:
