@@ -108,7 +108,8 @@ def test_a_bad_image_is_counted_and_the_node_lives(node, robot: Robot) -> None:
 def test_an_image_without_camera_info_is_counted(node, robot: Robot) -> None:
     robot.play(range(7))
     robot.publish_image_alone(7)
-    robot.wait_for_value('waiting for camera_info', 1)
+    robot.wait_for_value('images received', 8)
+    robot.wait_for_value('matched', 7)
     robot.change('deactivate')
 
     robot.wait_for_value('dropped: no camera_info with its stamp', 1)
@@ -169,14 +170,16 @@ def test_commands_are_refused_while_inactive(node, robot: Robot) -> None:
 
 
 def test_every_transition_any_number_of_times_leaks_no_thread(node, robot: Robot) -> None:
+    rounds = 8
     counts = []
-    for _ in range(4):
+    for _ in range(rounds):
         robot.play(range(LENGTH + 2))
         robot.change('deactivate', 'activate', 'deactivate', 'cleanup', 'configure', 'activate')
         counts.append(threads(node))
 
-    # The middleware starts a few of its own at first.
-    assert counts[-1] <= counts[1], counts
+    # Two activations a round: a leak is two threads a round. Executor and middleware start some
+    # of theirs late, when they are first needed.
+    assert counts[-1] - counts[1] < rounds - 2, counts
     assert robot.state() == 'active'
 
 
