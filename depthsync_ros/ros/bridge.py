@@ -24,19 +24,22 @@ padded = Image(height=2, width=1, encoding='bgr8', step=5, data=rows)
 seen = cv_bridge.CvBridge().imgmsg_to_cv2(padded, 'rgb8')
 raise SystemExit(seen.tolist() != [[[3, 2, 1]], [[6, 5, 4]]])
 """
-SELF_CHECK_S = 20.0
+SELF_CHECK_S = 60.0
 
 
 @cache
 def works() -> bool:
     """Whether cv_bridge is installed here and decodes; asked once a process."""
-    checked = subprocess.run(
-        [sys.executable, '-c', SELF_CHECK],
-        check=False,
-        timeout=SELF_CHECK_S,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    try:
+        checked = subprocess.run(
+            [sys.executable, '-c', SELF_CHECK],
+            check=False,
+            timeout=SELF_CHECK_S,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        return False
     return checked.returncode == 0
 
 

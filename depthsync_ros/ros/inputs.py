@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from statistics import median
+import threading
 import time
 from typing import Any
 
@@ -47,7 +48,8 @@ class PairedInput:
     """
     Subscribes to image and camera_info and calls `on_pair`, which must neither wait nor raise.
 
-    The synchroniser discards silently, so what comes in is counted before it.
+    The synchroniser discards silently, so what comes in is counted before it. After `close`
+    nothing comes in or is counted any more, not even by a callback that had begun.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class PairedInput:
         self._ledger = ledger
         self._on_pair = on_pair
         self._history = settings.history
+        self._lock = threading.Lock()
+        self._closed = False
         self.gaps = GapCounter()
         self._newest_ns = [0, 0]
         self._behind: int | None = None  # the stream that time has not jumped back in yet
@@ -84,6 +88,8 @@ class PairedInput:
 
     def close(self) -> None:
         """Unsubscribe; message_filters has no call for it."""
+        with self._lock:
+            self._closed = True
         for subscriber in self._subscribers:
             self._node.destroy_subscription(subscriber.sub)
 
@@ -92,13 +98,17 @@ class PairedInput:
         TimeSynchronizer(self._relays, self._history).registerCallback(self._on_matched)
 
     def _on_image(self, image: Any) -> None:
-        self._ledger.count('images')
-        self.gaps.see(nanoseconds(image.header.stamp))
-        self._relay(0, image)
+        with self._lock:
+            if not self._closed:
+                self._ledger.count('images')
+                self.gaps.see(nanoseconds(image.header.stamp))
+                self._relay(0, image)
 
     def _on_info(self, info: CameraInfo) -> None:
-        self._ledger.count('infos')
-        self._relay(1, info)
+        with self._lock:
+            if not self._closed:
+                self._ledger.count('infos')
+                self._relay(1, info)
 
     def _relay(self, which: int, message: Any) -> None:
         """
@@ -126,5 +136,5 @@ class PairedInput:
         relays[which].signalMessage(message)
 
     def _on_matched(self, image: Any, info: CameraInfo) -> None:
-        self._ledger.count('matched')
         self._on_pair(Arrival(image, info, time.monotonic()))
+        self._ledger.count('matched')  # once it is queued: whoever reads this may flush

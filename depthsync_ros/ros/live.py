@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+import math
 import os
 from pathlib import Path
-import random
 import signal
 import subprocess
 import sys
@@ -34,16 +34,19 @@ from depthsync_ros.core.settings import Value
 from depthsync_ros.core.shapes import Map, Transform
 from depthsync_ros.messages import Messages, nanoseconds, rotation_matrix
 from depthsync_ros.msg import WindowReport
+from depthsync_ros.ros.domain import own_domain
 from depthsync_ros.ros.environment import ros_environment
 from depthsync_ros.ros.main import spin_until_shutdown
 from depthsync_ros.ros.words import RosWords
 
 NODE = '/depthsync'
 START_S = 180.0  # importing torch alone takes a busy machine a minute
-DISCOVERY_S = 30.0
+DISCOVERY_S = 120.0
 MODEL_LOAD_S = 300.0
 FLUSH_S = 1800.0
-SETTLE_S = 2.0  # the last messages are still on their way, and diagnostics come every second
+ARRIVE_S = 60.0  # the longest that the last messages may be on their way
+QUIET_S = 4.0  # without any change; diagnostics come every second
+STOP_S = 120.0
 HISTORY = QoSProfile(depth=2000)
 
 
@@ -72,6 +75,16 @@ class Recording:
     def dropped(self) -> int:
         """Images that the node says it dropped, by its last diagnostics."""
         return int(self.diagnostics['dropped'])
+
+    @property
+    def matched(self) -> int:
+        """Images that have reached the node's queue, as far as it has told."""
+        return int(self.diagnostics.get('matched', '0'))
+
+    @property
+    def results(self) -> int:
+        """How much has come out of the node."""
+        return len(self.order_ns) + len(self.world_T_cam) + len(self.reports)
 
 
 class Client(Node):
@@ -148,11 +161,12 @@ def play(
         for number, frame in enumerate(frames):
             time.sleep(max(0.0, start + number / rate_hz - time.monotonic()))
             client.send(frame)
-        time.sleep(SETTLE_S)
+        recording = client.recording
+        _settle(lambda: recording.matched, len(recording.sent_ns))
         answer = _call(client.flush, Trigger.Request(), FLUSH_S, log)
-        client.recording.flushed = answer.message
-        time.sleep(SETTLE_S)
-        return client.recording
+        recording.flushed = answer.message
+        _settle(lambda: recording.results)
+        return recording
 
 
 def _connected(client: Client) -> bool:
@@ -182,21 +196,31 @@ def _wait(done: Callable[[], bool], seconds: float, what: str, log: Path) -> Non
         time.sleep(0.02)
 
 
+def _settle(count: Callable[[], int], whole: float = math.inf) -> None:
+    """Wait for messages on their way: until all have come, or nothing has for a while."""
+    seen, end = count(), time.monotonic() + ARRIVE_S
+    quiet_from = time.monotonic()
+    while seen < whole and time.monotonic() < min(end, quiet_from + QUIET_S):
+        time.sleep(0.05)
+        if count() != seen:
+            seen, quiet_from = count(), time.monotonic()
+
+
 @contextmanager
 def _isolated() -> Iterator[None]:
     """Keep the session's traffic on this machine and apart from any other."""
-    domain = {'ROS_DOMAIN_ID': str(random.randint(1, 100))}
-    added = {**domain, **ros_environment()}
-    before = {name: os.environ.get(name) for name in added}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    with own_domain() as domain:
+        added = {'ROS_DOMAIN_ID': str(domain), **ros_environment()}
+        before = {name: os.environ.get(name) for name in added}
+        os.environ.update(added)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 @contextmanager
@@ -231,10 +255,12 @@ def _node(parameters: Mapping[str, Value], log: Path) -> Iterator[None]:
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(30.0)
+                process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-                raise LiveError(f'the node did not end on SIGINT within 30 s; see {log}') from None
+                raise LiveError(
+                    f'the node did not end on SIGINT within {STOP_S:.0f} s; see {log}'
+                ) from None
 
 
 def _remappings() -> Sequence[str]:

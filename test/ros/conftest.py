@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
+from depthsync_ros.ros.domain import own_domain
 from depthsync_ros.ros.environment import ros_environment
 
-# Above 101 the ports of a domain fall among those that Linux hands out to anybody.
-DOMAINS = range(1, 102)
 ROOT = str(Path(__file__).parents[2])
 
 
@@ -23,17 +22,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope='session')
-def environment() -> dict[str, str]:
+def environment() -> Iterator[dict[str, str]]:
     """Choose a domain, for this process and its children."""
-    chosen = {
-        **ros_environment(),
-        'ROS_DOMAIN_ID': str(DOMAINS[os.getpid() % len(DOMAINS)]),
-        'OMP_NUM_THREADS': '1',
-        # The children run this tree, as pytest does, not an installed copy of it.
-        'PYTHONPATH': os.pathsep.join(filter(None, (ROOT, os.environ.get('PYTHONPATH')))),
-    }
-    os.environ.update(chosen)
-    return {**os.environ, **chosen}
+    with own_domain() as domain:
+        chosen = {
+            **ros_environment(),
+            'ROS_DOMAIN_ID': str(domain),
+            'OMP_NUM_THREADS': '1',
+            # The children run this tree, as pytest does, not an installed copy of it.
+            'PYTHONPATH': os.pathsep.join(filter(None, (ROOT, os.environ.get('PYTHONPATH')))),
+        }
+        os.environ.update(chosen)
+        yield {**os.environ, **chosen}
 
 
 @pytest.fixture(scope='session')

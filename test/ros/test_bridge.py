@@ -36,3 +36,12 @@ def test_a_cv_bridge_that_crashes_or_is_absent_does_not_work(monkeypatch, broken
 
     assert not bridge.works()
     bridge.works.cache_clear()
+
+
+def test_a_cv_bridge_that_hangs_does_not_work(monkeypatch) -> None:
+    monkeypatch.setattr(bridge, 'SELF_CHECK', 'import time; time.sleep(600)')
+    monkeypatch.setattr(bridge, 'SELF_CHECK_S', 0.1)
+    bridge.works.cache_clear()
+
+    assert not bridge.works()
+    bridge.works.cache_clear()

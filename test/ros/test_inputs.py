@@ -94,6 +94,18 @@ def test_a_negative_stamp_is_counted_and_the_next_image_is_paired(ros_node: Node
     assert paired.ledger.counts().dropped_for == {NO_CAMERA_INFO: 1}
 
 
+def test_a_message_on_its_way_at_the_end_is_not_counted(ros_node: Node) -> None:
+    paired = Paired(ros_node)
+    paired.info(0)
+    paired.input.close()
+
+    paired.image(0)
+    paired.info(1)
+
+    counts = paired.ledger.counts()
+    assert (counts.images, counts.infos, paired.stamps) == (0, 1, [])
+
+
 def test_compressed_images_come_from_the_topic_beside(ros_node: Node) -> None:
     paired = Paired(ros_node, transport='compressed')
 

@@ -108,7 +108,8 @@ def test_a_bad_image_is_counted_and_the_node_lives(node, robot: Robot) -> None:
 def test_an_image_without_camera_info_is_counted(node, robot: Robot) -> None:
     robot.play(range(7))
     robot.publish_image_alone(7)
-    robot.wait_for_value('waiting for camera_info', 1)
+    robot.wait_for_value('images received', 8)
+    robot.wait_for_value('matched', 7)
     robot.change('deactivate')
 
     robot.wait_for_value('dropped: no camera_info with its stamp', 1)
@@ -169,14 +170,16 @@ def test_commands_are_refused_while_inactive(node, robot: Robot) -> None:
 
 
 def test_every_transition_any_number_of_times_leaks_no_thread(node, robot: Robot) -> None:
+    rounds = 8
     counts = []
-    for _ in range(4):
+    for _ in range(rounds):
         robot.play(range(LENGTH + 2))
         robot.change('deactivate', 'activate', 'deactivate', 'cleanup', 'configure', 'activate')
         counts.append(threads(node))
 
-    # The middleware starts a few of its own at first.
-    assert counts[-1] <= counts[1], counts
+    # Two activations a round: a leak is two threads a round. Executor and middleware start some
+    # of theirs late, when they are first needed.
+    assert counts[-1] - counts[1] < rounds - 2, counts
     assert robot.state() == 'active'
 
 
@@ -194,27 +197,40 @@ def test_a_parameter_change_is_refused_with_the_reason(node, robot: Robot) -> No
 
 
 def test_frames_add_up_under_overload_and_an_interrupt_ends_cleanly(start_node, robot) -> None:
+    # Overload of the node is the point, so the way to it loses nothing.
+    lossless = {'input.reliability': 'reliable', 'input.history': '1000'}
     slow = {SECONDS_A_CALL: '0.2'}
-    node = active(start_node('slow', slow, **{'input.queue_frames': '8'}), robot)
-    robot.play(range(150), period_s=0.005)
+    node = active(start_node('slow', slow, **lossless, **{'input.queue_frames': '8'}), robot)
+    robot.play(range(150))
+    robot.wait_for_value('matched', 150)
     robot.change('deactivate')
     robot.wait_for_value('state', 'inactive')
 
-    robot.wait_for_value('waiting', 0)
+    assert in_as_out_and_dropped(robot) == (150, 150)
     values = robot.values()
-    images = int(values['images received'])
-    # Best effort: some may be lost on the way; what arrived is accounted for.
-    assert 50 < images <= 150
-    assert images == int(values['published']) + int(values['dropped'])
     assert int(values['dropped: queue full']) > 0
     wait_until(lambda: len(robot.received.depth) == int(values['published']))
     assert all(a < b for a, b in pairwise(stamps_of(robot.received.depth)))
 
     robot.activate()
     robot.play(range(200, 200 + LENGTH))
-    robot.wait_for_value('matched', int(values['matched']) + LENGTH)  # a window is computed
+    robot.wait_for_value('matched', 150 + LENGTH)  # a window is computed
     assert node.close() == 0
     assert 'Traceback' not in node.output
+
+
+def test_what_arrives_by_best_effort_is_accounted_for(start_node, robot) -> None:
+    node = active(start_node('best_effort'), robot)
+    for number in range(10_000):
+        robot.play([number], period_s=0.01)  # whatever is lost on the way, some arrive
+        if int(robot.values().get('images received', 0)) >= 3 * LENGTH:
+            break
+    robot.change('deactivate')
+    robot.wait_for_value('state', 'inactive')
+
+    images, accounted = in_as_out_and_dropped(robot)
+    assert images == accounted >= 3 * LENGTH
+    assert node.close() == 0
 
 
 def test_a_model_that_is_missing_fails_with_the_reason(start_node, robot: Robot) -> None:
