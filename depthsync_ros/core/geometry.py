@@ -22,11 +22,13 @@ POSE_TRACKS = 250  # the longest tracks find the cameras; all are placed afterwa
 MAX_DEVIATION = 0.1  # median relative deviation of depth above which parallax tells nothing
 MIN_EVIDENCE = 60  # sightings
 NETWORK_SIGMA = 0.12  # relative error of the network's depth beside which a point's own counts
-MIN_STILL = 0.5  # share of tracks that must not move on their own
+MIN_STILL = 0.7  # share of tracks that must agree on one camera's motion
+NOTED_STILL = 0.9
 MIN_BELIEF = 0.3
 
 NO_PARALLAX = 'the camera hardly moves: depth stays as the network gives it'
-MUCH_MOVES = 'much of the image moves on its own: geometry rests on {:.0%} of the tracks'
+SOME_MOVE = '{:.0%} of the tracks move on their own and are left out'
+MUCH_MOVES = 'only {:.0%} of the tracks agree on one motion: depth stays as the network gives it'
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +52,27 @@ class Geometry:
             return False
         return float(np.nanmedian(self.bundle.deviation)) < MAX_DEVIATION
 
+    @property
+    def still(self) -> float:
+        """Share of the tracks that agree on one motion of the camera."""
+        if self.bundle is None:
+            return 0.0
+        sighted = np.isfinite(self.bundle.depth).any(axis=0)
+        believed = self.bundle.point_belief[sighted] > MIN_BELIEF
+        return float(believed.mean()) if believed.size else 0.0
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether depth may be corrected by it: parallax, and a scene that mostly stands still."""
+        return self.has_parallax and self.still >= MIN_STILL
+
     def evidence(self, shift: Shift) -> Evidence | None:
         """
         Give what the points say about the window's gauge; None where they say too little.
 
         Their depth was handed on from earlier windows, or tied to it by the cameras' motion.
         """
-        if self.bundle is None:
+        if self.bundle is None or self.still < MIN_STILL:
             return None
         depth, deviation = self.bundle.depth, self.bundle.deviation
         with np.errstate(invalid='ignore'):
@@ -70,7 +86,7 @@ class Geometry:
 
     def bend(self, disparity: Maps, gauge: Gauge, shift: Shift, camera: Camera) -> Maps:
         """Bend the run's disparity onto the points, where there is parallax to place them."""
-        if self.bundle is None or not self.has_parallax:
+        if self.bundle is None or not self.is_sound:
             return disparity
         sampled = gauge.to_global(self.sampled) + shift.value
         bent = bend(disparity + shift.value, sampled, self.bundle, self.tracks.pixels, camera)
@@ -144,12 +160,11 @@ def _longest(seen: Sightings) -> Sightings:
 
 def _noted(geometry: Geometry) -> Geometry:
     """Say what the tracks do not support."""
-    assert geometry.bundle is not None  # noqa: S101  for the type checker
     notes = [] if geometry.has_parallax else [NO_PARALLAX]
-    sighted = np.isfinite(geometry.bundle.depth).any(axis=0)
-    still = geometry.bundle.point_belief[sighted] > MIN_BELIEF
-    if still.size and still.mean() < MIN_STILL:
-        notes.append(MUCH_MOVES.format(still.mean()))
+    if geometry.still < MIN_STILL:
+        notes.append(MUCH_MOVES.format(geometry.still))
+    elif geometry.still < NOTED_STILL:
+        notes.append(SOME_MOVE.format(1.0 - geometry.still))
     return replace(geometry, notes=tuple(notes))
 
 

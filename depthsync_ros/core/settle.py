@@ -79,7 +79,7 @@ def settle(
 
 def _told_shift(geometry: Geometry, shift: Shift) -> Shift:
     """Read the shift off the points: their inverse depth is a line in the window's disparity."""
-    evidence = geometry.evidence(Shift(0.0, observed=False)) if geometry.has_parallax else None
+    evidence = geometry.evidence(Shift(0.0, observed=False)) if geometry.is_sound else None
     if evidence is None:
         return shift
     try:

@@ -121,7 +121,7 @@ def _geometry_loss(
         return None
     shift = first_shift(context, tracks, own)
     geometry, seam, shift = settle(context, tracks, own, seam, shift)
-    if not geometry.has_parallax:
+    if not geometry.is_sound:
         return None
     return GeometryLoss.of(geometry, decoded, seam.gauge, shift, context.camera)
 
@@ -156,8 +156,8 @@ def aim(context: WindowContext, tracks: WindowTracks, own: Maps) -> Maps:
     geometry, seam, shift = settle(context, tracks, own, seam, shift)
     target = own.copy()
     for position, solved in enumerate(context.known if guidance.scale > 0.0 else ()):
-        known = from_global(solved.disparity, seam.gauge)
-        target[position] += guidance.scale * (known - target[position])
+        away = from_global(solved.disparity, seam.gauge) - target[position]
+        target[position] += guidance.scale * np.nan_to_num(away)  # the unknown pulls nowhere
     if guidance.geometry > 0.0:
         bent = geometry.bend(seam.gauge.to_global(target), seam.gauge, shift, context.camera)
         target += guidance.geometry * (from_global(bent, seam.gauge) - target)
