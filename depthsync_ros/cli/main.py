@@ -10,7 +10,7 @@ import signal
 import sys
 from types import FrameType
 
-from depthsync_ros.cli import bag, evaluate, folder, pages
+from depthsync_ros.cli import ablation, bag, evaluate, folder, pages
 from depthsync_ros.core.errors import DepthSyncError, InputError
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -41,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    ablation.add_parser(commands)
     bag.add_parser(commands)
     evaluate.add_parser(commands)
     folder.add_parser(commands)

@@ -13,7 +13,7 @@ LINE_INTERVAL_S = 10.0
 
 
 class Counts(Protocol):
-    """What is shown; frames_expected is 0 where nobody knows."""
+    """What is shown; frames_expected is 0 where nobody knows, windows may be other units."""
 
     @property
     def frames_expected(self) -> int: ...
@@ -26,8 +26,8 @@ class Counts(Protocol):
 class ProgressBar:
     """A bar of rich's. Use it in a with statement and call it with the counts."""
 
-    def __init__(self) -> None:
-        self._progress = _bar()
+    def __init__(self, unit: str = 'windows') -> None:
+        self._progress = _bar(unit)
         self._task = self._progress.add_task('frames', total=None, windows=0)
 
     def __enter__(self) -> 'ProgressBar':
@@ -55,8 +55,8 @@ class ProgressBar:
 class ProgressLines:
     """A plain line every ten seconds, for logs."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, unit: str = 'windows') -> None:
+        self._clock, self._unit = clock, unit
         self._start = self._last = clock()
 
     def __enter__(self) -> 'ProgressLines':
@@ -68,7 +68,7 @@ class ProgressLines:
     def __call__(self, counts: Counts) -> None:
         """Write a line if it is time for one."""
         now = self._clock()
-        if now - self._last < LINE_INTERVAL_S:
+        if now - self._last < LINE_INTERVAL_S or not counts.frames_in:
             return
         self._last = now
         fps = counts.frames_in / (now - self._start)
@@ -77,18 +77,18 @@ class ProgressLines:
             total = f'/{counts.frames_expected}'
             left = f', {(counts.frames_expected - counts.frames_in) / fps:.0f} s left'
         sys.stderr.write(
-            f'depthsync: {counts.frames_in}{total} frames, {counts.windows} windows, '
+            f'depthsync: {counts.frames_in}{total} frames, {counts.windows} {self._unit}, '
             f'{fps:.2f} frames/s{left}\n'
         )
         sys.stderr.flush()
 
 
-def show_progress() -> ProgressBar | ProgressLines:
-    """Choose what stderr can show."""
-    return ProgressBar() if sys.stderr.isatty() else ProgressLines()
+def show_progress(unit: str = 'windows') -> ProgressBar | ProgressLines:
+    """Choose what stderr can show; unit says what counts.windows counts."""
+    return ProgressBar(unit) if sys.stderr.isatty() else ProgressLines(unit=unit)
 
 
-def _bar() -> 'Progress':
+def _bar(unit: str) -> 'Progress':
     from rich.console import Console  # noqa: PLC0415  takes 0.1 s, wanted on terminals alone
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
@@ -109,7 +109,7 @@ def _bar() -> 'Progress':
     return Progress(
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn('frames, {task.fields[windows]} windows,'),
+        TextColumn(f'frames, {{task.fields[windows]}} {unit},'),
         Rate(),
         TimeElapsedColumn(),
         TextColumn('left'),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -66,7 +66,7 @@ class Video:
 
     camera is that of the depth image, before the crop; the colour image is resized to it.
     skipped counts, by reason, what of the recording is not among the frames, and frames that
-    lack a part of the truth.
+    lack a part of the truth. decoded holds leading frames that are in memory already.
 
     :raises InputError: there are no frames, or their stamps do not rise.
     """
@@ -77,6 +77,7 @@ class Video:
     shots: Sequence[Shot]
     crop: Crop = Crop()
     skipped: dict[str, int] = field(default_factory=dict)
+    decoded: Sequence[TrueFrame] = ()
 
     def __post_init__(self) -> None:
         if not self.shots:
@@ -120,12 +121,18 @@ class Video:
             missing['gaps in time'] += int((intervals > GAP * np.median(intervals)).sum())
         return {reason: count for reason, count in missing.items() if count}
 
+    def first(self, count: int) -> 'Video':
+        """Give the video of the first frames alone, all of it where it is shorter."""
+        return replace(self, shots=self.shots[:count])
+
     def read(self, index: int) -> TrueFrame:
         """
         Read one frame.
 
         :raises InputError: a file is missing or is not what it should be.
         """
+        if index < len(self.decoded):
+            return self.decoded[index]
         shot, camera = self.shots[index], self.camera
         rgb = shot.read_rgb()
         if rgb.shape[:2] != (camera.height, camera.width):

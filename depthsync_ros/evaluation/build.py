@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from depthsync_ros.core.backbone import Backbone
 from depthsync_ros.core.errors import ConfigError
@@ -11,8 +12,11 @@ from depthsync_ros.core.settings import DepthSyncSettings, with_values
 from depthsync_ros.evaluation.methods import Method, PipelineMethod
 from depthsync_ros.evaluation.saved import SavedDepth, SavedPoses
 from depthsync_ros.evaluation.strategies import STRATEGIES, strategy_settings
+from depthsync_ros.models.folder import locate, UNET_FILES
+from depthsync_ros.models.load import load_backbone
 
 ENDS_BYTES = 16_000_000
+NAMING = {'.safetensors', '.json'}
 
 
 @dataclass(eq=False)
@@ -20,15 +24,14 @@ class MethodBuilder:
     """
     Make methods by name: a strategy, or KIND:WHERE for a baseline (see BASELINES).
 
-    The network is loaded once, and only where a strategy needs it; load_backbone gives it and a
-    short name of its weights (see `fingerprint`).
+    The network is loaded once, and only where a strategy needs it. A copy by pickle loads its
+    own.
 
     :raises ConfigError: a name is unknown, or given twice.
     """
 
     names: Sequence[str]
     settings: DepthSyncSettings
-    load_backbone: Callable[[], tuple[Backbone, str]]
     _made: dict[tuple[str, int], Method] = field(default_factory=dict)
     _backbone: list[tuple[Backbone, str]] = field(default_factory=list)
 
@@ -42,6 +45,9 @@ class MethodBuilder:
                 )
         if len(set(self.names)) < len(self.names):
             raise ConfigError(f'a method is named twice: {", ".join(self.names)}')
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MethodBuilder, (self.names, self.settings)
 
     def __call__(self, seed: int) -> list[Method]:
         """Give the methods for one seed."""
@@ -59,7 +65,10 @@ class MethodBuilder:
             kind, _, where = name.partition(':')
             return BASELINES[kind](where, seed)
         if not self._backbone:
-            self._backbone.append(self.load_backbone())
+            model = self.settings.model
+            backbone = load_backbone(model)
+            folder = locate(model.path, allow_download=model.allow_download, files=UNET_FILES)
+            self._backbone.append((backbone, fingerprint(folder)))
         settings = strategy_settings(with_values(self.settings, {'sampling.seed': seed}), name)
         return PipelineMethod(name, settings, *self._backbone[0])
 
@@ -68,10 +77,10 @@ def fingerprint(folder: Path) -> str:
     """
     Give a short name of a model's files, so that results of other weights are told apart.
 
-    Of a large file, its size and its ends count.
+    Only weights and configurations count; of a large file, its size and its ends.
     """
     mark = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob('*') if path.is_file()):
+    for file in sorted(path for path in folder.rglob('*') if path.suffix in NAMING):
         size = file.stat().st_size
         mark.update(f'{file.relative_to(folder)} {size} '.encode())
         with file.open('rb') as stream:

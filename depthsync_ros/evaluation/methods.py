@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 import copy
 from dataclasses import dataclass, field
-from pathlib import Path
-from time import perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -17,11 +15,11 @@ from depthsync_ros.core.resolution import UPSAMPLERS
 from depthsync_ros.core.settings import DepthSyncSettings, Value, walk
 from depthsync_ros.core.shapes import Map, Maps, RgbImage, Transform
 from depthsync_ros.datasets.sequence import Video
+from depthsync_ros.evaluation.meter import Meter
 
 # What a prediction's values are: disparity up to a scale and shift; depth up to a scale and
 # shift; depth in metres; nothing (poses alone).
 KINDS = ('disparity', 'depth', 'metric', 'none')
-MEGABYTE = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +29,7 @@ class Prediction:
 
     Shapes: values (frames, height, width), NaN where unknown; a frame that is all NaN was not
         delivered. own holds one (frames, height, width) a window, its raw disparity.
+    Units: seconds of the wall clock; cpu_seconds of all threads; both without reading frames.
     """
 
     values: Maps
@@ -39,6 +38,7 @@ class Prediction:
     windows: tuple[range, ...] = ()
     own: Sequence[Maps] = ()
     seconds: float = float('nan')
+    cpu_seconds: float = float('nan')
     peak_mb: float = float('nan')
     notes: tuple[str, ...] = ()
 
@@ -81,44 +81,49 @@ class PipelineMethod:
 
         That is exact: a copy of the pipeline is flushed, the pipeline itself goes on.
         """
-        reset_peak_memory()
-        windows = _Windows()
+        windows, collected, meter = _Windows(), _Collected(max(lengths), video), Meter()
         observe = windows.observe
         pipeline = Pipeline(self.backbone, self.settings, observe)
-        collected = _Collected(max(lengths), video)
         for index in range(max(lengths)):
             frame = video.read(index).frame
-            start = perf_counter()
-            output = pipeline.push(frame)
-            collected.seconds += perf_counter() - start
+            with meter:
+                output = pipeline.push(frame)
             collected.add(output)
             step()
             if index + 1 in lengths:
                 shared = {id(self.backbone): self.backbone, id(observe): observe}
-                ending = copy.deepcopy(pipeline, shared)
-                kept = len(windows.reports)
-                yield index + 1, _ended(ending, collected.first(index + 1), windows, video)
+                ending, kept = copy.deepcopy(pipeline, shared), len(windows.reports)
+                with meter.branch() as branch:
+                    output = ending.flush()
+                peak_mb = branch.peak_mb(collected.values.nbytes + windows.nbytes)
+                part = collected.ended(output, index + 1)
+                yield index + 1, self._prediction(part, windows, video, branch, peak_mb)
                 windows.keep(kept)
+                meter.go_on()
 
-
-def reset_peak_memory() -> None:
-    """Forget the process's peak memory, where Linux allows it."""
-    try:
-        Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
-    except OSError:
-        return  # the peak then includes what came before: said in docs/evaluation.md
-
-
-def peak_memory_mb() -> float:
-    """Give the process's peak memory since it was reset; NaN where the system does not say."""
-    try:
-        status = Path('/proc/self/status').read_text(encoding='ascii')
-    except OSError:
-        return float('nan')
-    for line in status.splitlines():
-        if line.startswith('VmHWM:'):
-            return int(line.split()[1]) * 1024 / MEGABYTE
-    return float('nan')
+    def _prediction(
+        self,
+        collected: '_Collected',
+        windows: '_Windows',
+        video: Video,
+        meter: Meter,
+        peak_mb: float,
+    ) -> Prediction:
+        reports = windows.reports
+        notes = [f'window {report.index}: {note}' for report in reports for note in report.notes]
+        ranges = tuple(range(r.first_index, r.first_index + r.frame_count) for r in reports)
+        upsample = UPSAMPLERS[self.settings.depth.upsampling]
+        return Prediction(
+            collected.values,
+            'disparity',
+            collected.poses,
+            ranges,
+            _Own(tuple(windows.own), ranges, upsample, video),
+            meter.seconds,
+            meter.cpu_seconds,
+            peak_mb,
+            (*collected.notes, *notes),
+        )
 
 
 @dataclass(eq=False)
@@ -132,6 +137,10 @@ class _Windows:
         self.reports.append(report)
         self.own.append(result.own)
 
+    @property
+    def nbytes(self) -> int:
+        return sum(own.nbytes for own in self.own)
+
     def keep(self, count: int) -> None:
         del self.reports[count:], self.own[count:]
 
@@ -144,7 +153,6 @@ class _Collected:
         self.values = np.full((count, camera.height, camera.width), np.nan, np.float32)
         self.poses: list[Transform | None] = [None] * count
         self.notes: list[str] = []
-        self.seconds = 0.0
 
     def add(self, output: Output) -> None:
         for frame in output.frames:
@@ -154,12 +162,13 @@ class _Collected:
             f'lost {len(lost.stamps_ns)} frames: {lost.reason}' for lost in output.dropped
         ]
 
-    def first(self, count: int) -> '_Collected':
-        """Copy what there is of the first frames."""
+    def ended(self, output: Output, count: int) -> '_Collected':
+        """Give a copy for a run that ended here: the first frames, with the last output."""
         part = copy.copy(self)
         part.values = self.values[:count].copy()
         part.poses = self.poses[:count]
         part.notes = list(self.notes)
+        part.add(output)
         return part
 
 
@@ -178,26 +187,3 @@ class _Own(Sequence[Maps]):
     def __getitem__(self, k: int) -> Maps:  # type: ignore[override]  nobody slices it
         pairs = zip(self.own[k], self.windows[k], strict=True)
         return np.stack([self.upsample(d, self.video.read(i).frame.rgb) for d, i in pairs])
-
-
-def _ended(
-    pipeline: Pipeline, collected: _Collected, windows: _Windows, video: Video
-) -> Prediction:
-    start = perf_counter()
-    output = pipeline.flush()
-    collected.seconds += perf_counter() - start
-    collected.add(output)
-    reports = windows.reports
-    notes = [f'window {report.index}: {note}' for report in reports for note in report.notes]
-    ranges = tuple(range(r.first_index, r.first_index + r.frame_count) for r in reports)
-    upsample = UPSAMPLERS[pipeline.settings.depth.upsampling]
-    return Prediction(
-        collected.values,
-        'disparity',
-        collected.poses,
-        ranges,
-        _Own(tuple(windows.own), ranges, upsample, video),
-        collected.seconds,
-        peak_memory_mb() - 2 * collected.values.nbytes / MEGABYTE,  # what evaluation itself holds
-        (*collected.notes, *notes),
-    )

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 import html
 from pathlib import Path
 
-from depthsync_ros.evaluation.tables import Row, Table
+from depthsync_ros.evaluation.results import Row
+from depthsync_ros.evaluation.tables import Table
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;

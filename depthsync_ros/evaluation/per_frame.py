@@ -11,7 +11,6 @@ https://huggingface.co/docs/diffusers/using-diffusers/marigold_usage
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,8 @@ from depthsync_ros.core.errors import ModelError
 from depthsync_ros.core.settings import Value
 from depthsync_ros.core.shapes import Map, RgbImage
 from depthsync_ros.datasets.sequence import Video
-from depthsync_ros.evaluation.methods import peak_memory_mb, Prediction, reset_peak_memory
+from depthsync_ros.evaluation.meter import Meter
+from depthsync_ros.evaluation.methods import Prediction
 
 METRIC = ('zoedepth', 'depth_pro')  # types of model that give metres by design
 MARIGOLD_STEPS = 4  # what the model card recommends for its v1-1
@@ -44,27 +44,27 @@ class PerFrame:
         self, video: Video, lengths: Sequence[int], step: Callable[[], None]
     ) -> Iterator[tuple[int, Prediction]]:
         """Give the prediction for each length, shortest first."""
-        reset_peak_memory()
+        meter = Meter()
         values: list[Map] = []
-        seconds = 0.0
         for index in range(max(lengths)):
             rgb = video.read(index).frame.rgb
-            start = perf_counter()
-            values.append(self.infer(rgb, index))
-            seconds += perf_counter() - start
+            with meter:
+                values.append(self.infer(rgb, index))
             step()
             if index + 1 in lengths:
-                poses = [None] * len(values)
+                peak_mb = meter.branch().peak_mb(sum(value.nbytes for value in values))
                 yield (
                     index + 1,
                     Prediction(
                         np.stack(values),
                         self.kind,
-                        poses,
-                        seconds=seconds,
-                        peak_mb=peak_memory_mb(),
+                        [None] * len(values),
+                        seconds=meter.seconds,
+                        cpu_seconds=meter.cpu_seconds,
+                        peak_mb=peak_mb,
                     ),
                 )
+                meter.go_on()
 
 
 def load_transformers(where: str, seed: int) -> PerFrame:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from depthsync_ros.core.errors import InputError
-from depthsync_ros.evaluation.tables import completed, mean, Row, shared
+from depthsync_ros.evaluation.results import Row
+from depthsync_ros.evaluation.tables import completed, longest, mean, shared
 
 FOLDER = 'plots'
 SIZE_INCHES = (6.4, 3.6)
@@ -33,9 +34,9 @@ def write_plots(rows: Sequence[Row], out: Path) -> list[str]:
         figure = _against_length(pyplot, fair, name, label)
         if figure is not None:
             files.append(_save(pyplot, figure, out, f'{name}_by_length'))
-    longest = _longest(rows)
-    for sequence in dict.fromkeys(row['sequence'] for row in longest):
-        own = [row for row in longest if row['sequence'] == sequence]
+    whole = _first_seeds(longest(rows))
+    for sequence in dict.fromkeys(row['sequence'] for row in whole):
+        own = [row for row in whole if row['sequence'] == sequence]
         for make in (_window_scales, _trajectory):
             figure = make(pyplot, own)
             if figure is not None:
@@ -54,17 +55,30 @@ def _pyplot() -> Any:
     return pyplot
 
 
-def _longest(rows: Sequence[Row]) -> list[Row]:
-    """Keep each method's longest result of each sequence, of the first seed."""
-    best: dict[tuple[Any, ...], Row] = {}
+def _first_seeds(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row['seed'] == min(other['seed'] for other in rows)]
+
+
+def same_sequences(rows: Sequence[Row]) -> list[Row]:
+    """
+    Keep the lengths that every sequence has, of those sequences that have several.
+
+    A line over lengths then does not bend because other videos come in.
+    """
+    frames: dict[tuple[Any, ...], set[int]] = {}
     for row in rows:
-        place = (row['sequence'], row['method'])
-        if place not in best or row['frames'] > best[place]['frames']:
-            best[place] = row
-    return list(best.values())
+        frames.setdefault((row['dataset'], row['sequence']), set()).add(row['frames'])
+    several = {sequence: own for sequence, own in frames.items() if len(own) > 1}
+    common = set.intersection(*several.values()) if several else set()
+    return [
+        row
+        for row in rows
+        if row['frames'] in common and (row['dataset'], row['sequence']) in several
+    ]
 
 
 def _against_length(pyplot: Any, rows: Sequence[Row], name: str, label: str) -> Any:
+    rows = same_sequences(rows)
     frames = sorted({row['frames'] for row in rows})
     if len(frames) < 2 or mean(rows, name) is None:
         return None
@@ -74,7 +88,8 @@ def _against_length(pyplot: Any, rows: Sequence[Row], name: str, label: str) -> 
         points = [(n, mean([row for row in own if row['frames'] == n], name)) for n in frames]
         points = [point for point in points if point[1] is not None]
         axes.plot(*zip(*points, strict=True), marker='o', markersize=3, label=method)
-    axes.set(xlabel='frames', ylabel=label)
+    count = len({row['sequence'] for row in rows})
+    axes.set(xlabel='frames', ylabel=label, title=f'mean over {count} sequences')
     axes.grid(alpha=0.3)
     axes.legend(fontsize='small')
     return figure

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from depthsync_ros.evaluation.page import write_page
 from depthsync_ros.evaluation.plots import write_plots
-from depthsync_ros.evaluation.tables import Row, Table, write_tables
+from depthsync_ros.evaluation.results import Row
+from depthsync_ros.evaluation.tables import Table, write_tables
 
 
 def render(rows: Sequence[Row], out: Path) -> list[Table]:

@@ -1,6 +1,6 @@
 """results.jsonl: one line a result, appended whole or not at all, read back after a crash."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import fcntl
 import hashlib
 import json
@@ -8,12 +8,16 @@ import math
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 from depthsync_ros.core.errors import InputError
+from depthsync_ros.evaluation.strategies import STRATEGIES
+
+Row: TypeAlias = Mapping[str, Any]
 
 NAME = 'results.jsonl'
 KEY = ('dataset', 'sequence', 'method', 'seed', 'length')
+STRATEGY_RANK = {name: rank for rank, name in enumerate(STRATEGIES)}
 
 
 def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -25,6 +29,21 @@ def digest(facts: Mapping[str, Any]) -> str:
     """Give a short name of everything that a result depends on."""
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """
+    Sort results: by sequence, seed, length (whole last) and method, the strategies first.
+
+    Tables then do not depend on which result was made first.
+    """
+
+    def place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        rank = STRATEGY_RANK.get(row['method'], len(STRATEGY_RANK))
+        length = row['length'] or math.inf
+        return row['dataset'], row['sequence'], row['seed'], length, rank, row['method']
+
+    return [dict(row) for row in sorted(rows, key=place)]
 
 
 class ResultsFile:
@@ -78,8 +97,8 @@ class ResultsFile:
             if key(row) == key(wanted):
                 if row['digest'] != wanted['digest']:
                     raise InputError(
-                        f'{self.path} holds {key(wanted)} made with other settings (digest '
-                        f'{row["digest"]}, now {wanted["digest"]}); choose another --out'
+                        f'{self.path} holds {key(wanted)} made with other settings '
+                        f'({_changes(row, wanted)}); choose another --out'
                     )
                 return True
         return False
@@ -94,14 +113,14 @@ class ResultsFile:
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
     """
-    Read the results of a folder, without its torn last line if there is one.
+    Read the results of a folder in order, without its torn last line if there is one.
 
     :raises InputError: there are none, or a line is not a result.
     """
     path = folder / NAME
     if not path.exists():
         raise InputError(f'{path} is missing: run `depthsync evaluate` with --out {folder} first')
-    return parse(_whole_lines(path.read_bytes()), path)
+    return in_order(parse(_whole_lines(path.read_bytes()), path))
 
 
 def parse(lines: bytes, path: Path) -> list[dict[str, Any]]:
@@ -132,6 +151,17 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _changes(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Say which facts of a result differ from what is wanted."""
+    old, new = ({**facts, **facts.get('settings', {})} for facts in (row, wanted))
+    said = [
+        f'{name} was {old.get(name)}, now {new[name]}'
+        for name in new
+        if name not in {'settings', 'digest'} and old.get(name) != new[name]
+    ]
+    return '; '.join(said) or f'digest was {row["digest"]}, now {wanted["digest"]}'
 
 
 def _whole_lines(data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """All scores of one prediction against one video's truth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.shapes import Maps, Transform
-from depthsync_ros.datasets.sequence import Video
+from depthsync_ros.datasets.sequence import TrueFrame, Video
 from depthsync_ros.evaluation.consistency import (
     multi_frame_consistency,
     temporal_alignment_error,
@@ -27,6 +27,7 @@ from depthsync_ros.evaluation.metrics import (
 )
 from depthsync_ros.evaluation.trajectory import aligned_positions, MIN_POSES, pose_errors
 
+IMAGES_BYTES = 2_000_000_000  # of colour that is kept; a larger video is read again
 MAX_POINTS = 200  # of a trajectory that a result keeps for its plot
 
 
@@ -57,17 +58,25 @@ class Scored:
     depth_m: Maps | None
 
 
-def read_truth(video: Video, count: int, max_depth_m: float) -> Truth:
-    """Read the truth of a video's first frames."""
+def decode(video: Video, count: int, max_depth_m: float) -> tuple[Video, Truth]:
+    """
+    Decode a video's first frames once for all methods: the video in memory, and its truth.
+
+    Images beyond IMAGES_BYTES are not kept: each method reads them again.
+    """
     camera = video.view
     depth = np.empty((count, camera.height, camera.width), np.float32)
     poses = np.full((count, 4, 4), np.nan)
+    kept = IMAGES_BYTES // (3 * camera.height * camera.width)
+    frames = []
     for index in range(count):
         frame = video.read(index)
         depth[index] = frame.depth_m
         if frame.world_T_cam is not None:
             poses[index] = frame.world_T_cam
-    return Truth(depth, poses, camera, max_depth_m)
+        if index < kept:
+            frames.append(TrueFrame(frame.frame, depth[index], frame.world_T_cam))
+    return replace(video, decoded=frames), Truth(depth, poses, camera, max_depth_m)
 
 
 def score(prediction: Prediction, truth: Truth, how: str) -> Scored:
@@ -84,6 +93,7 @@ def score(prediction: Prediction, truth: Truth, how: str) -> Scored:
         depth_m = _score_depth(prediction, truth, how, row)
     _score_poses(prediction.world_T_cam, truth, row)
     row['seconds_per_frame'] = prediction.seconds / len(truth.depth_m)
+    row['cpu_seconds_per_frame'] = prediction.cpu_seconds / len(truth.depth_m)
     row['peak_mb'] = prediction.peak_mb
     row['windows'] = [[window.start, len(window)] for window in prediction.windows]
     row['notes'] = list(prediction.notes)

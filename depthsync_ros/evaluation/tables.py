@@ -1,17 +1,19 @@
-"""Tables of results: by length, by method, one row a result; as Markdown and CSV."""
+"""Tables of results: by length, by method, in pairs, one row a result; as Markdown and CSV."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from depthsync_ros.evaluation.metrics import drift_removed
+from depthsync_ros.evaluation.pairs import paired_differences, paired_interval
+from depthsync_ros.evaluation.results import Row
 
-Row: TypeAlias = Mapping[str, Any]
-
+PAIRS = (('depthsync', 'baseline'), ('depthsync', 'post_both'))
+PAIRED_SCORES = {'AbsRel': 'absrel', 'MFC': 'mfc'}
 REFERENCE = 'baseline'  # what the share of drift removed is against
 # Columns of results.csv: what identifies a result, then its scores.
 COLUMNS = (
@@ -43,10 +45,13 @@ COLUMNS = (
     'missing_frames',
     'unknown_pixels',
     'seconds_per_frame',
+    'cpu_seconds_per_frame',
+    'threads',
+    'processes',
     'peak_mb',
     'digest',
 )
-# Columns of the ablation's table.csv.
+# Columns of table.csv, which has each sequence at its longest.
 ABLATION = {
     'strategy': 'method',
     'sequence': 'sequence',
@@ -101,16 +106,27 @@ def shared(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if having[_case(row)] == methods]
 
 
+def longest(rows: Sequence[Row]) -> list[Row]:
+    """Keep of each sequence, seed and method the result with the most frames."""
+    best: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        place = row['dataset'], row['sequence'], row['seed'], row['method']
+        if place not in best or row['frames'] > best[place]['frames']:
+            best[place] = row
+    return list(best.values())
+
+
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """Make every table that the results support."""
+    """Make every table that the results support; the last two are of the longest results."""
     rows = completed(rows)
     fair = shared(rows)
     made = [by_length(fair, 'Depth by length: AbsRel / δ1', _depth_cell)]
     made.append(by_length(fair, 'Excess of AbsRel over the oracle, by length', _excess_cell))
     posed = shared([row for row in rows if row.get('ate_m') is not None])
     made.append(by_length(posed, 'Poses by length: ATE [m] / RPE [m] / RPE [deg]', _pose_cell))
-    made.append(by_method(fair))
     made.append(by_result(rows))
+    made.append(by_method(longest(fair)))
+    made.append(in_pairs(longest(fair)))
     return [table for table in made if table.body]
 
 
@@ -134,7 +150,7 @@ def by_length(rows: Sequence[Row], title: str, cell: Callable[[Sequence[Row]], s
 
 
 def by_method(rows: Sequence[Row]) -> Table:
-    """Make the ablation's table: means over all cases that every method has."""
+    """Make the ablation's table: means over sequences and seeds that every method has."""
     columns = {
         'AbsRel': ('absrel', 3),
         'δ1': ('delta1', 3),
@@ -156,7 +172,30 @@ def by_method(rows: Sequence[Row]) -> Table:
         cells = [_shown(mean(own, name), digits) for name, digits in columns.values()]
         body.append((method, str(len(own)), _shown(_drift_removed(own, rows), 2), *cells))
     head = ('method', 'n', 'drift removed', *columns)
-    return Table('Methods, mean over the cases that all have', head, tuple(body))
+    return Table('Methods, mean over sequences and seeds that all have', head, tuple(body))
+
+
+def in_pairs(rows: Sequence[Row]) -> Table:
+    """Make the table of paired differences over sequences, with their 95 % intervals."""
+    body = []
+    for left, right in PAIRS:
+        for label, score in PAIRED_SCORES.items():
+            differences = paired_differences(rows, left, right, score)
+            if differences:
+                found = paired_interval(differences)
+                interval = f'{found.low:+.4f} to {found.high:+.4f}' if found.n > 1 else '—'
+                body.append(
+                    (
+                        f'{left} - {right}',
+                        label,
+                        str(found.n),
+                        f'{found.mean:+.4f}',
+                        interval,
+                        found.verdict,
+                    )
+                )
+    head = ('difference', 'score', 'sequences', 'mean', '95 % interval', 'verdict')
+    return Table('Differences, paired by sequence', head, tuple(body))
 
 
 def by_result(rows: Sequence[Row]) -> Table:
@@ -181,7 +220,13 @@ def write_tables(rows: Sequence[Row], out: Path) -> list[Table]:
     text = '\n'.join(table.markdown() for table in made)
     (out / 'tables.md').write_text(text, encoding='utf-8')
     write_csv(out / 'results.csv', {name: name for name in COLUMNS}, completed(rows))
-    names = {'Depth': 'depth_by_length.csv', 'Poses': 'poses_by_length.csv'}
+    write_csv(out / 'table.csv', ABLATION, longest(rows))
+    names = {
+        'Depth': 'depth_by_length.csv',
+        'Poses': 'poses_by_length.csv',
+        'Methods,': 'methods.csv',
+        'Differences,': 'differences.csv',
+    }
     for table in made:
         file = names.get(table.title.split()[0])
         if file:

@@ -33,6 +33,19 @@ def test_lines_without_a_known_end_leave_the_rest_out(capsys) -> None:
     assert capsys.readouterr().err == 'depthsync: 5 frames, 0 windows, 0.50 frames/s\n'
 
 
+def test_before_the_first_frame_nothing_is_said(capsys) -> None:
+    now_s = [0.0]
+    lines = ProgressLines(lambda: now_s[0], unit='results')
+    now_s[0] = 15.0
+
+    lines(Tally(frames_expected=20))
+    lines(Tally(frames_expected=20, frames_in=3))
+
+    assert capsys.readouterr().err == (
+        'depthsync: 3/20 frames, 0 results, 0.20 frames/s, 85 s left\n'
+    )
+
+
 def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(monkeypatch) -> None:
     assert isinstance(show_progress(), ProgressLines)
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)

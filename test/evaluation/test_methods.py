@@ -5,7 +5,7 @@ from tiny_video import SETTINGS, Wave
 
 from depthsync_ros.core.settings import with_values
 from depthsync_ros.evaluation.methods import PipelineMethod
-from depthsync_ros.evaluation.scoring import read_truth, score
+from depthsync_ros.evaluation.scoring import decode, score
 from depthsync_ros.evaluation.strategies import strategy_settings
 
 
@@ -38,7 +38,7 @@ def test_every_frame_is_delivered_and_the_windows_cover_them() -> None:
 
 def test_the_oracle_sees_through_each_windows_own_gauge() -> None:
     video = Wave(18).video()
-    truth = read_truth(video, 18, 10.0)
+    _, truth = decode(video, 18, 10.0)
 
     rows = {
         name: score(predictions(name, 18, [18], random_gauges=True)[18], truth, 'video').row

@@ -9,7 +9,7 @@ import torch
 
 from depthsync_ros.core.errors import ModelError
 from depthsync_ros.evaluation.per_frame import load_marigold, load_transformers
-from depthsync_ros.evaluation.scoring import read_truth, score
+from depthsync_ros.evaluation.scoring import decode, score
 
 # Both libraries warn of what the tiny folders leave out; it is theirs to change.
 pytestmark = [
@@ -68,7 +68,7 @@ def test_depth_anything_is_scored_as_disparity_and_its_metric_form_as_metres(
         assert (two[0], three[0]) == (2, 3)
         assert three[1].values.shape == (3, 24, 32)
         assert np.array_equal(two[1].values, three[1].values[:2])
-        row = score(three[1], read_truth(video, 3, 10.0), 'video').row
+        row = score(three[1], decode(video, 3, 10.0)[1], 'video').row
         assert row['alignment'] == alignment
         assert 0.0 < row['absrel'] < 50.0
 

@@ -16,7 +16,7 @@ from depthsync_ros.evaluation.protocol import evaluate, Protocol, wanted_lengths
 from depthsync_ros.evaluation.results import key, NAME
 from depthsync_ros.evaluation.strategies import strategy_settings
 
-TIMED = ('seconds_per_frame', 'peak_mb')
+TIMED = ('seconds_per_frame', 'cpu_seconds_per_frame', 'peak_mb')
 HERE = Path(__file__).parent
 
 
@@ -68,7 +68,9 @@ def test_every_sequence_length_and_method_gives_one_result(tmp_path) -> None:
         for sequence, length in (('long', 6), ('long', 10), ('short', 6))
     )
     assert all(row['settings']['scale.align'] == (row['method'] != 'baseline') for row in rows)
-    assert all((tmp_path / file).exists() for row in rows for file in row['pictures'])
+    longest = [row for row in rows if row['length'] == (10 if row['sequence'] == 'long' else 6)]
+    assert all(len(row['pictures']) == 3 for row in longest)
+    assert all((tmp_path / file).exists() for row in longest for file in row['pictures'])
 
 
 def test_lengths_that_do_not_fit_leave_the_whole_sequence() -> None:

@@ -7,7 +7,7 @@ from tiny_video import Wave
 
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.evaluation.saved import SavedDepth, SavedPoses
-from depthsync_ros.evaluation.scoring import read_truth, score
+from depthsync_ros.evaluation.scoring import decode, score
 
 FRAMES = 6
 WAVE = Wave(FRAMES)
@@ -17,7 +17,7 @@ TRUTH = np.stack([WAVE.depth_m(i) for i in range(FRAMES)])
 def absrel(method, frames=FRAMES):
     video = WAVE.video()
     ((_, prediction),) = method.predict(video, [frames], lambda: None)
-    return score(prediction, read_truth(video, frames, 10.0), 'video').row['absrel']
+    return score(prediction, decode(video, frames, 10.0)[1], 'video').row['absrel']
 
 
 def write_frames(folder, values):
@@ -101,7 +101,7 @@ def test_a_true_trajectory_up_to_a_similarity_scores_zero(tmp_path, times) -> No
 
     ((_, prediction),) = SavedPoses(tmp_path).predict(video, [FRAMES], lambda: None)
 
-    row = score(prediction, read_truth(video, FRAMES, 10.0), 'video').row
+    row = score(prediction, decode(video, FRAMES, 10.0)[1], 'video').row
     assert row['posed_frames'] == FRAMES
     assert row['ate_m'] == pytest.approx(0.0, abs=1e-9)
 

@@ -4,14 +4,14 @@ from tiny_video import Wave
 
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.evaluation.methods import Prediction
-from depthsync_ros.evaluation.scoring import read_truth, score
+from depthsync_ros.evaluation.scoring import decode, score
 
 FRAMES = 24
 
 
 def truth_and_values():
     wave = Wave(FRAMES)
-    truth = read_truth(wave.video(), FRAMES, 10.0)
+    _, truth = decode(wave.video(), FRAMES, 10.0)
     return truth, [wave.world_T_cam(i) for i in range(FRAMES)]
 
 
