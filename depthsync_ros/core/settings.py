@@ -277,10 +277,9 @@ class GeometrySettings(Settings):
     group = 'geometry'
 
     refine: bool = setting(
-        default=False,
-        description="Bend each window's depth, smoothly, towards what its tracks triangulate "
-        'to. Needs '
-        'poses.derive and a camera that moves.',
+        default=True,
+        description="Bend each window's depth, smoothly, towards what its tracks triangulate to. "
+        'Needs poses.derive; a camera that does not move, or a scene that does, is left as it is.',
     )
 
 
