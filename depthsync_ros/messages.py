@@ -202,6 +202,15 @@ def nanoseconds(stamp: Any) -> int:
     return int(stamp.sec) * NS_PER_SECOND + int(stamp.nanosec)
 
 
+def transform_of(message: Any) -> Transform:
+    """Read geometry_msgs/Transform."""
+    moved, turned = message.translation, message.rotation
+    a_T_b = np.eye(4)
+    a_T_b[:3, :3] = rotation_matrix(np.array([turned.x, turned.y, turned.z, turned.w]))
+    a_T_b[:3, 3] = moved.x, moved.y, moved.z
+    return a_T_b
+
+
 def quat_xyzw(a_T_b: Transform) -> np.ndarray:
     """
     Turn a rotation into a unit quaternion, w not negative.
