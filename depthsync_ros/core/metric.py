@@ -117,7 +117,7 @@ def combine(observations: Sequence[Observation]) -> Estimate:
 
 class MetricScale:
     """
-    The scale that depth and poses leave with; None until it is known.
+    The scale that depth, or camera positions, leave with; None until it is known.
 
     It is known once its uncertainty is below a limit, and stays so. From then on it follows the
     estimate by at most MAX_STEP a frame. Positions are summed up from scaled steps, so that a

@@ -9,7 +9,8 @@ from depthsync_ros.core.context import Accepted, Run, Solved, WindowContext
 from depthsync_ros.core.depthsync import solve_window, WindowResult
 from depthsync_ros.core.errors import AlignmentError, ConfigError, InputError, ScaleError
 from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
-from depthsync_ros.core.metric import compare_translations, MetricScale
+from depthsync_ros.core.metric import MetricScale
+from depthsync_ros.core.metric_window import observe_odometry
 from depthsync_ros.core.resolution import network_size, UPSAMPLERS
 from depthsync_ros.core.settings import DepthSyncSettings
 from depthsync_ros.core.shift import Shift, to_depth
@@ -51,7 +52,8 @@ class Pipeline:
         self._tracker = PointTracker(self.settings.poses.max_tracks)
         self._accepted = 0
         self._windows = 0
-        self._metric = MetricScale(self.settings.metric.max_uncertainty)
+        self._metric = MetricScale(self.settings.metric.max_uncertainty)  # of depth
+        self._positions = MetricScale(self.settings.metric.max_uncertainty)
         self._last: Frame | None = None
 
     @property
@@ -149,9 +151,9 @@ class Pipeline:
                 f'no odometry for {len(missing)} of {len(evidence)} frames: {missing[-1]}'
             )
         try:
-            ours = [solved.world_T_cam for solved in result.solved]
-            seen = compare_translations(ours, [one.odom_T_cam for one in evidence])
-            self._metric.observe(seen)
+            seen = observe_odometry(result.solved, result.run)
+            self._metric.observe(seen.depth)
+            self._positions.observe(seen.positions)
         except ScaleError as error:
             notes.append(f'metric scale not observed: {error}')
         return tuple(notes)
@@ -161,6 +163,7 @@ class Pipeline:
         upsample = UPSAMPLERS[self.settings.depth.upsampling]
         disparity = upsample(solved.disparity, frame.rgb)
         scale = self._metric.step()
+        self._positions.step()
         depth = to_depth(disparity, shift.value)
         world_T_cam = solved.world_T_cam
         return DepthFrame(
@@ -170,7 +173,7 @@ class Pipeline:
             depth=depth if scale is None else depth * np.float32(scale),
             metric=scale is not None,
             camera=frame.camera,
-            world_T_cam=None if world_T_cam is None else self._metric.place(world_T_cam),
+            world_T_cam=None if world_T_cam is None else self._positions.place(world_T_cam),
         )
 
     def _report(
