@@ -1,7 +1,7 @@
 """What one solved window says of metres."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 
 import numpy as np
@@ -12,6 +12,7 @@ from depthsync_ros.core.metric import compare_translations, Observation
 from depthsync_ros.core.rigid import invert, transform
 
 MIN_POINTS = 100  # sightings of landmarks that depth is held against; fewer say nothing of it
+PARALLAX_SIGMA = 0.01  # error of derived translation, as a share of the depth of what is seen
 LANDMARK_SIGMA = 0.03  # relative error of a window's depth against its landmarks
 
 
@@ -36,9 +37,22 @@ def observe_odometry(solved: Sequence[Solved], run: Run) -> WindowMetres:
     """
     measured = [one.accepted.frame.evidence.odom_T_cam for one in solved]
     positions = compare_translations([one.world_T_cam for one in solved], measured)
+    moved = _translation(solved) / _usual_depth(solved, run)
+    positions = replace(positions, sigma=math.hypot(positions.sigma, PARALLAX_SIGMA / moved))
     ratio = depth_against_landmarks(solved, run)
     sigma = math.hypot(positions.sigma, LANDMARK_SIGMA)
     return WindowMetres(positions, Observation(positions.log_scale + math.log(ratio), sigma))
+
+
+def _translation(solved: Sequence[Solved]) -> float:
+    """Give the camera's farthest way from where the window starts, in the run's unit."""
+    places = np.stack([one.world_T_cam[:3, 3] for one in solved if one.world_T_cam is not None])
+    return float(np.linalg.norm(places - places[0], axis=1).max())
+
+
+def _usual_depth(solved: Sequence[Solved], run: Run) -> float:
+    middle = solved[len(solved) // 2].disparity
+    return 1.0 / max(float(np.median(middle)) + run.shift.value, 1e-3)
 
 
 def depth_against_landmarks(solved: Sequence[Solved], run: Run) -> float:
