@@ -37,6 +37,7 @@ setup(
     ],
     extras_require={
         'clip': ['transformers'],  # DepthCrafter's image encoder
+        'viewer': ['rerun-sdk>=0.23'],
         'evaluation': ['evo', 'matplotlib', 'scipy'],  # evo is GPL-3.0
     },
     entry_points={'console_scripts': ['depthsync = depthsync_ros.cli.main:main']},

@@ -159,6 +159,10 @@ class Messages:
             disparity_shift=float(report.disparity_shift),
             metric=report.metric,
             unit=report.unit,
+            metric_source=report.metric_source,
+            metric_scale=float(report.metric_scale),
+            metric_uncertainty=float(report.metric_uncertainty),
+            metric_frames=int(report.metric_frames),
             seam_pixels=int(report.seam_pixels),
             seam_residual_before=float(report.seam_residual_before),
             seam_residual_after=float(report.seam_residual_after),
@@ -196,6 +200,15 @@ class Messages:
 def nanoseconds(stamp: Any) -> int:
     """Read builtin_interfaces/Time as integer nanoseconds."""
     return int(stamp.sec) * NS_PER_SECOND + int(stamp.nanosec)
+
+
+def transform_of(message: Any) -> Transform:
+    """Read geometry_msgs/Transform."""
+    moved, turned = message.translation, message.rotation
+    a_T_b = np.eye(4)
+    a_T_b[:3, :3] = rotation_matrix(np.array([turned.x, turned.y, turned.z, turned.w]))
+    a_T_b[:3, 3] = moved.x, moved.y, moved.z
+    return a_T_b
 
 
 def quat_xyzw(a_T_b: Transform) -> np.ndarray:

@@ -8,6 +8,7 @@ import re
 from typing import TypeAlias
 
 from depthsync_ros.bags.frames import BagCamera, CameraChoice, find_camera
+from depthsync_ros.bags.metric_sources import open_evidence, TfOdometry
 from depthsync_ros.bags.storage import (
     BagMessage,
     BagReader,
@@ -18,6 +19,7 @@ from depthsync_ros.bags.storage import (
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.frames import DepthFrame, Frame, Output, StageSeconds, WindowReport
 from depthsync_ros.core.pipeline import Pipeline
+from depthsync_ros.core.settings import MetricSettings
 from depthsync_ros.messages import Messages, WORLD_FRAME
 
 DEPTH, DEPTH_INFO = '/depthsync/depth', '/depthsync/depth/camera_info'
@@ -47,6 +49,7 @@ class BagJob:
     start_s: float = 0.0
     duration_s: float = 0.0
     world_frame: str = WORLD_FRAME
+    metric: MetricSettings = field(default_factory=MetricSettings)
 
 
 @dataclass
@@ -59,6 +62,9 @@ class Tally:
     posed: int = 0
     windows: int = 0
     metric: bool = False
+    frames_not_metric: int = 0
+    metric_scale: float = float('nan')
+    metric_uncertainty: float = float('inf')
     dropped: dict[str, int] = field(default_factory=dict)
     seconds: StageSeconds = field(default_factory=StageSeconds)
     notes: list[str] = field(default_factory=list)
@@ -73,8 +79,9 @@ class Tally:
         self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     def note(self, text: str) -> None:
-        """Keep a sentence for the end, once."""
-        if text not in self.notes:
+        """Keep a sentence for the end, once, whatever numbers it holds."""
+        known = {_without_numbers(note) for note in self.notes}
+        if _without_numbers(text) not in known:
             self.notes.append(text)
 
 
@@ -102,7 +109,9 @@ def process_bag(job: BagJob, pipeline: Pipeline, progress: Progress) -> Tally:
             results.add_topics()
             if not job.start_s and not job.duration_s:
                 tally.frames_expected = camera.topic.count
-            _stream(bag, job, camera, _Run(pipeline, out, results, tally, progress))
+            with open_evidence(job.source, job.metric) as evidence:
+                run = _Run(pipeline, out, results, tally, progress, evidence)
+                _stream(bag, job, camera, run)
         return tally
 
 
@@ -164,6 +173,8 @@ class _Results:
         log_ns = self.log_ns.get(report.last_stamp_ns, report.last_stamp_ns)
         self.out.write(self.report, log_ns, self.make.window_report(report))
         self.tally.windows += 1
+        self.tally.metric_scale = report.metric_scale
+        self.tally.metric_uncertainty = report.metric_uncertainty
         self.tally.seconds = _sum(self.tally.seconds, report.seconds)
         for note in report.notes:
             self.tally.note(note)
@@ -174,7 +185,8 @@ class _Results:
         self.out.write(self.depth, log_ns, self.make.depth_image(frame))
         self.out.write(self.info, log_ns, self.make.camera_info(stamp_ns, name, camera))
         self.tally.frames_out += 1
-        self.tally.metric = frame.metric
+        self.tally.metric = self.tally.metric or frame.metric
+        self.tally.frames_not_metric += not frame.metric
         if frame.world_T_cam is None:
             return
         self.tally.posed += 1
@@ -196,9 +208,12 @@ class _Run:
     results: _Results
     tally: Tally
     progress: Progress
+    evidence: TfOdometry | None
 
     def push(self, log_ns: int, frame: Frame) -> None:
         self.tally.frames_in += 1
+        if self.evidence is not None:
+            frame = self.evidence.with_evidence(log_ns, frame)
         pending = self.results.log_ns
         waiting = frame.stamp_ns in pending
         pending.setdefault(frame.stamp_ns, log_ns)

@@ -14,6 +14,7 @@ from depthsync_ros.cli.options import (
 
 if TYPE_CHECKING:
     from depthsync_ros.bags.process import BagJob, Tally
+    from depthsync_ros.core.settings import MetricSettings
 
 DESCRIPTION = """\
 Read a rosbag2 (sqlite3 or MCAP; a folder or a single file) and write another that holds its
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     from depthsync_ros.models.load import load_backbone  # noqa: PLC0415
 
     settings = read_settings(args)
-    job = _job(args)
+    job = _job(args, settings.metric)
     check_job(job)
     pipeline = Pipeline(load_backbone(settings.model), settings)
     with show_progress() as progress:
@@ -93,13 +94,26 @@ def summary(tally: 'Tally', target: Path) -> str:
     stages = ('encode', 'denoise', 'decode', 'align', 'pose')
     shares = ', '.join(f'{stage} {getattr(seconds, stage):.1f}' for stage in stages)
     lines.append(f'  seconds: {seconds.total:.1f} ({shares})')
-    unit = 'metres' if tally.metric else 'a constant unit of this run, not metres'
-    lines.append(f'  unit of depth and translation: {unit}')
+    lines.append(f'  unit of depth and translation: {_unit(tally)}')
     lines += [f'  note: {note}' for note in tally.notes]
     return '\n'.join(lines) + '\n'
 
 
-def _job(args: argparse.Namespace) -> 'BagJob':
+def _unit(tally: 'Tally') -> str:
+    if not tally.metric:
+        return 'a constant unit of this run, not metres'
+    unit = 'metres'
+    if tally.metric_scale == tally.metric_scale:  # not NaN: known
+        unit += (
+            f' ({tally.metric_scale:.4g} per unit of the run, '
+            f'+-{100.0 * tally.metric_uncertainty:.1f} %)'
+        )
+    if tally.frames_not_metric:
+        unit += f', but the first {tally.frames_not_metric} frames are not metric'
+    return unit
+
+
+def _job(args: argparse.Namespace, metric: 'MetricSettings') -> 'BagJob':
     from depthsync_ros.bags.frames import CameraChoice  # noqa: PLC0415
     from depthsync_ros.bags.process import BagJob  # noqa: PLC0415
 
@@ -122,4 +136,5 @@ def _job(args: argparse.Namespace) -> 'BagJob':
         start_s=args.start,
         duration_s=args.duration,
         world_frame=str(node['tf.world_frame']),
+        metric=metric,
     )

@@ -10,7 +10,7 @@ import signal
 import sys
 from types import FrameType
 
-from depthsync_ros.cli import ablation, bag, evaluate, folder, pages
+from depthsync_ros.cli import ablation, bag, evaluate, folder, pages, view
 from depthsync_ros.core.errors import DepthSyncError, InputError
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_parser(commands)
     folder.add_parser(commands)
     pages.add_parser(commands)
+    view.add_parser(commands)
     commands.add_parser('demo', help='play a packaged clip into the live node (needs ROS)')
     return parser
 

@@ -6,6 +6,7 @@ DepthSyncError
     InputError      a frame, calibration or bag breaks the input contract
     AlignmentError  two windows cannot be put on one scale
     PoseError       the tracks do not support a camera pose
+    ScaleError      a window does not tell the metric scale
     ModelError      weights are missing or do not fit the network
 
 Anything else that escapes is a bug and must reach the user with its traceback.
@@ -30,6 +31,10 @@ class AlignmentError(DepthSyncError):
 
 class PoseError(DepthSyncError):
     """The tracks do not support a camera pose."""
+
+
+class ScaleError(DepthSyncError):
+    """A window does not tell the metric scale."""
 
 
 class ModelError(DepthSyncError):

@@ -6,6 +6,7 @@ import numpy as np
 
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
+from depthsync_ros.core.evidence import Evidence, NO_EVIDENCE
 from depthsync_ros.core.shapes import Map, RgbImage, Transform
 
 
@@ -25,6 +26,7 @@ class Frame:
     frame_id: str
     rgb: RgbImage
     camera: Camera
+    evidence: Evidence = NO_EVIDENCE
 
     def __post_init__(self) -> None:
         expected = (self.camera.height, self.camera.width, 3)
@@ -90,6 +92,10 @@ class WindowReport:
         (NaN for a window that has no predecessor). pose_residual_px is the median
         reprojection error of the posed tracks (NaN without poses).
 
+    Where metric_scale is known, it turned the run's unit into metres for the frames that left
+    with this window; the last of them has it. metric_uncertainty is its relative standard
+    deviation. metric_frames of the window's frames came with metric evidence.
+
     frame_count frames from first_index on were denoised together; new_frames of them had no
     earlier window.
     """
@@ -113,6 +119,10 @@ class WindowReport:
     pose_residual_px: float
     seconds: StageSeconds
     notes: tuple[str, ...] = ()
+    metric_source: str = 'none'
+    metric_scale: float = float('nan')
+    metric_uncertainty: float = float('inf')
+    metric_frames: int = 0
 
     @property
     def unit(self) -> str:

@@ -7,8 +7,10 @@ import numpy as np
 from depthsync_ros.core.backbone import Backbone
 from depthsync_ros.core.context import Accepted, Run, Solved, WindowContext
 from depthsync_ros.core.depthsync import solve_window, WindowResult
-from depthsync_ros.core.errors import AlignmentError, ConfigError, InputError
+from depthsync_ros.core.errors import AlignmentError, ConfigError, InputError, ScaleError
 from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
+from depthsync_ros.core.metric import MetricScale
+from depthsync_ros.core.metric_window import observe_odometry
 from depthsync_ros.core.resolution import network_size, UPSAMPLERS
 from depthsync_ros.core.settings import DepthSyncSettings
 from depthsync_ros.core.shift import Shift, to_depth
@@ -50,6 +52,8 @@ class Pipeline:
         self._tracker = PointTracker(self.settings.poses.max_tracks)
         self._accepted = 0
         self._windows = 0
+        self._metric = MetricScale(self.settings.metric.max_uncertainty)  # of depth
+        self._positions = MetricScale(self.settings.metric.max_uncertainty)
         self._last: Frame | None = None
 
     @property
@@ -108,10 +112,11 @@ class Pipeline:
         except AlignmentError as error:
             return self._lose(window, str(error))
         self._run = result.run
+        notes = self._observe_scale(result)
         before = len(window.items) - len(window.new) - self._held
         frames = self._release(result.solved, hold, start=before)
         self._solved = result.solved
-        report = self._report(window, result)
+        report = self._report(window, result, notes)
         self._windows += 1
         if self._observe is not None:
             self._observe(report, result)
@@ -134,22 +139,49 @@ class Pipeline:
         self._held = hold
         return tuple(self._finish(item, shift) for item in solved[first : len(solved) - hold])
 
+    def _observe_scale(self, result: WindowResult) -> tuple[str, ...]:
+        """Take what the window says of metres; give what a person must know."""
+        if self.settings.metric.source == 'none':
+            return ()
+        evidence = [solved.accepted.frame.evidence for solved in result.solved]
+        missing = [one.missing for one in evidence if one.odom_T_cam is None]
+        notes = []
+        if missing:
+            notes.append(
+                f'no odometry for {len(missing)} of {len(evidence)} frames: {missing[-1]}'
+            )
+        try:
+            seen = observe_odometry(result.solved, result.run)
+            self._metric.observe(seen.depth)
+            self._positions.observe(seen.positions)
+        except ScaleError as error:
+            notes.append(f'metric scale not observed: {error}')
+        return tuple(notes)
+
     def _finish(self, solved: Solved, shift: Shift) -> DepthFrame:
         frame = solved.accepted.frame
         upsample = UPSAMPLERS[self.settings.depth.upsampling]
         disparity = upsample(solved.disparity, frame.rgb)
+        scale = self._metric.step()
+        self._positions.step()
+        depth = to_depth(disparity, shift.value)
+        world_T_cam = solved.world_T_cam
         return DepthFrame(
             index=solved.accepted.index,
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,
-            depth=to_depth(disparity, shift.value),
-            metric=False,
+            depth=depth if scale is None else depth * np.float32(scale),
+            metric=scale is not None,
             camera=frame.camera,
-            world_T_cam=solved.world_T_cam,
+            world_T_cam=None if world_T_cam is None else self._positions.place(world_T_cam),
         )
 
-    def _report(self, window: Window[Accepted], result: WindowResult) -> WindowReport:
+    def _report(
+        self, window: Window[Accepted], result: WindowResult, notes: tuple[str, ...]
+    ) -> WindowReport:
         first, last = window.items[0], window.items[-1]
+        evidence = [item.frame.evidence for item in window.items]
+        scale = self._metric.scale
         return WindowReport(
             index=self._windows,
             first_index=first.index,
@@ -161,7 +193,7 @@ class Pipeline:
             scale=result.seam.gauge.scale,
             shift=result.seam.gauge.shift,
             disparity_shift=result.run.shift.value,
-            metric=False,
+            metric=scale is not None,
             seam_pixels=result.seam.pixels,
             seam_residual_before=result.seam.residual_before,
             seam_residual_after=result.seam.residual_after,
@@ -169,7 +201,11 @@ class Pipeline:
             posed_frames=sum(solved.world_T_cam is not None for solved in result.solved),
             pose_residual_px=result.pose_residual_px,
             seconds=result.seconds,
-            notes=result.notes,
+            notes=(*result.notes, *notes),
+            metric_source=self.settings.metric.source,
+            metric_scale=float('nan') if scale is None else scale,
+            metric_uncertainty=self._metric.estimate.uncertainty,
+            metric_frames=sum(one.odom_T_cam is not None for one in evidence),
         )
 
 

@@ -305,6 +305,32 @@ class DepthSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricSettings(Settings):
+    """Where metres come from."""
+
+    group = 'metric'
+
+    source: str = setting(
+        'none',
+        "'none': depth has one constant unit for the whole run, not metres. 'odometry': the "
+        "robot's odometry in tf tells the scale; needs poses.derive and a camera that moves.",
+        choices=('none', 'odometry'),
+    )
+    odom_frame: str = setting(
+        'odom',
+        "Frame of the robot's odometry in tf; the image's frame is looked up in it at the "
+        "image's stamp.",
+    )
+    max_uncertainty: float = setting(
+        0.1,
+        'Relative standard deviation of the scale below which it counts as known; until then '
+        'depth leaves in the unit of the run and is said not to be metric.',
+        low=0.01,
+        high=1.0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class DepthSyncSettings(Settings):
     """All of them; a dotted name such as window.length finds one."""
 
@@ -316,6 +342,15 @@ class DepthSyncSettings(Settings):
     geometry: GeometrySettings = field(default_factory=GeometrySettings)
     poses: PoseSettings = field(default_factory=PoseSettings)
     depth: DepthSettings = field(default_factory=DepthSettings)
+    metric: MetricSettings = field(default_factory=MetricSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.metric.source == 'odometry' and not self.poses.derive:
+            raise ConfigError(
+                'metric.source = odometry compares the camera positions of poses.derive, which '
+                'is off: turn it on, or set metric.source to none'
+            )
 
 
 def walk(settings: Settings, prefix: str = '') -> Iterator[tuple[str, Value, Field[Any]]]:

@@ -1,11 +1,13 @@
 """From the node's two input messages to a frame of the core. Fields are copied, no more."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depthsync_ros.calibration import camera_for, read_calibration
+from depthsync_ros.core.evidence import Evidence, NO_EVIDENCE
 from depthsync_ros.core.frames import Frame
 from depthsync_ros.core.shapes import RgbImage
 from depthsync_ros.images import decode, decode_compressed, UnknownEncodingError
@@ -22,11 +24,14 @@ class Arrival:
     An image and its camera_info as they came in.
 
     Units: received_s is time.monotonic().
+
+    evidence gives what is known of metres at its stamp, when the frame's turn comes.
     """
 
     image: Image | CompressedImage
     info: CameraInfo
     received_s: float
+    evidence: Callable[[], Evidence] = lambda: NO_EVIDENCE
 
     @property
     def stamp_ns(self) -> int:
@@ -49,6 +54,7 @@ def frame(arrival: Arrival, *, rectified: bool) -> Frame:
         camera=camera_for(
             read_calibration(arrival.info), width=width, height=height, rectified=rectified
         ),
+        evidence=arrival.evidence(),
     )
 
 

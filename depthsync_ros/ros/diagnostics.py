@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from depthsync_ros.core.frames import WindowReport
 from depthsync_ros.ros.environment import FASTDDS_REMEDY, uses_fastdds
 from depthsync_ros.ros.ledger import Counts
 
@@ -30,6 +31,7 @@ class Health:
     image_publishers: int
     info_publishers: int
     metric: bool
+    report: WindowReport | None = None  # the last window's
 
 
 def status(name: str, health: Health) -> DiagnosticStatus:
@@ -110,6 +112,11 @@ def _values(health: Health) -> dict[str, object]:
         'unit': 'metre' if health.metric else 'constant unit of this run (not metres)',
     }
     values |= {f'dropped: {why}': number for why, number in counts.dropped_for.items()}
+    if health.report is not None and health.report.metric_source != 'none':
+        values['metric source'] = health.report.metric_source
+        values['metric scale'] = f'{health.report.metric_scale:.4g}'
+        values['metric uncertainty'] = f'{health.report.metric_uncertainty:.3f}'
+        values['metric frames of the last window'] = health.report.metric_frames
     if counts.last_loss:
         values['last loss'] = counts.last_loss
     if _images_missing(health):

@@ -1,6 +1,7 @@
 """The lifecycle node: parameters, topics and services around one worker thread."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 import gc
 import threading
@@ -30,6 +31,7 @@ from depthsync_ros.ros.diagnostics import Health, status
 from depthsync_ros.ros.inbox import Command, Inbox
 from depthsync_ros.ros.inputs import PairedInput
 from depthsync_ros.ros.ledger import Ledger
+from depthsync_ros.ros.metric_sources import TfOdometry
 from depthsync_ros.ros.outputs import Publishers
 from depthsync_ros.ros.settings import NodeSettings
 from depthsync_ros.ros.worker import FLUSH, RESET, Worker
@@ -76,6 +78,7 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         self._inbox: Inbox[Arrival] | None = None
         self._worker: Worker | None = None
         self._input: PairedInput | None = None
+        self._metres: TfOdometry | None = None
 
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # ticks also while simulated time stands
@@ -127,6 +130,8 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
             logger=self.get_logger(),
         )
         self._worker.start()
+        if self._settings.metric.source == 'odometry':
+            self._metres = TfOdometry(self, self._settings.metric)
         self._input = PairedInput(self, settings, self._ledger, self._on_pair)
         self.get_logger().info(
             f'active: images from {self._input.image_topic}, calibration from '
@@ -165,6 +170,9 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         if self._worker is None or self._input is None:
             return SUCCESS
         self._input.close()
+        if self._metres is not None:
+            self._metres.close()
+            self._metres = None
         self._worker.stop()
         bug = self._worker.bug
         self._ledger.close(book.DEACTIVATED if bug is None else book.BUG)
@@ -234,6 +242,9 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
     # ---- frames and commands in -----------------------------------------------------------------
 
     def _on_pair(self, arrival: Arrival) -> None:
+        metres = self._metres
+        if metres is not None:
+            arrival = replace(arrival, evidence=metres.look_up(arrival).finish)
         displaced = self._inbox.put(arrival)
         if displaced is not None:
             why = book.DEACTIVATED if displaced is arrival else book.QUEUE_FULL
@@ -275,4 +286,5 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
             image_publishers=self.count_publishers(inputs.image_topic) if inputs else 0,
             info_publishers=self.count_publishers(inputs.info_topic) if inputs else 0,
             metric=self._results.metric if self._results else False,
+            report=self._results.report if self._results else None,
         )

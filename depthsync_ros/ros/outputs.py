@@ -26,6 +26,7 @@ class Publishers:
         self._odometry = node.create_publisher(Odometry, '~/odometry', qos)
         self._report = node.create_publisher(WindowReportMessage, '~/window_report', qos)
         self.metric = False
+        self.report: WindowReport | None = None  # the last one
         self._broadcaster = None
         if tf.arrangement != 'off':
             self._broadcaster = TransformBroadcaster(node, qos)
@@ -55,4 +56,5 @@ class Publishers:
 
     def publish_report(self, report: WindowReport) -> None:
         """Publish what happened to one window."""
+        self.report = report
         self._report.publish(self._messages.window_report(report))

@@ -1,0 +1,67 @@
+"""What a bag tells of metres beside its images."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from depthsync_ros.bags.storage import BagMessage, BagReader, BagVocabulary
+from depthsync_ros.bags.transforms import LookupFailure, TransformBuffer
+from depthsync_ros.core.errors import InputError
+from depthsync_ros.core.evidence import Evidence
+from depthsync_ros.core.frames import Frame
+from depthsync_ros.core.settings import MetricSettings
+
+TF, TF_STATIC, TF_TYPE = '/tf', '/tf_static', 'tf2_msgs/msg/TFMessage'
+AHEAD_NS = 1_000_000_000  # odometry is recorded later than the image it belongs to
+
+
+class TfOdometry:
+    """
+    Gives frames the camera's pose in the odometry frame at their stamps.
+
+    Its own pass over the bag's tf runs a second ahead of the images, so memory is bounded.
+    """
+
+    def __init__(self, bag: BagReader, odom_frame: str, words: BagVocabulary) -> None:
+        self._odom_frame = odom_frame
+        self._words = words
+        self._buffer = TransformBuffer()
+        for message in bag.messages([TF_STATIC]):
+            self._add(message, static=True)
+        self._ahead = bag.messages([TF])
+        self._next: BagMessage | None = next(self._ahead, None)
+
+    def with_evidence(self, log_ns: int, frame: Frame) -> Frame:
+        """Add what tf says at the frame's stamp; log_ns is when its image was recorded."""
+        while self._next is not None and self._next.log_ns <= log_ns + AHEAD_NS:
+            self._add(self._next, static=False)
+            self._next = next(self._ahead, None)
+        try:
+            seen = self._buffer.look_up(self._odom_frame, frame.frame_id, frame.stamp_ns)
+        except LookupFailure as failure:
+            return replace(frame, evidence=Evidence(missing=str(failure)))
+        return replace(frame, evidence=Evidence(odom_T_cam=seen))
+
+    def _add(self, message: BagMessage, *, static: bool) -> None:
+        if message.msgtype == TF_TYPE:
+            self._buffer.add(self._words.deserialize(message.data, TF_TYPE), static=static)
+
+
+@contextmanager
+def open_evidence(path: Path, settings: MetricSettings) -> Iterator[TfOdometry | None]:
+    """
+    Open the source of metric evidence that the settings name; None where they name none.
+
+    :raises InputError: the bag cannot hold it.
+    """
+    if settings.source == 'none':
+        yield None
+        return
+    with BagReader(path) as bag:
+        if not any((topic.name, topic.msgtype) == (TF, TF_TYPE) for topic in bag.topics):
+            raise InputError(
+                f'{path} holds no {TF}, which metric.source = odometry reads; record it with the '
+                'images, or set metric.source to none'
+            )
+        yield TfOdometry(bag, settings.odom_frame, BagVocabulary())

@@ -1,0 +1,71 @@
+"""What one solved window says of metres."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+import math
+
+import numpy as np
+
+from depthsync_ros.core.context import Run, Solved
+from depthsync_ros.core.geometry import sample_maps
+from depthsync_ros.core.metric import compare_translations, Observation
+from depthsync_ros.core.rigid import invert, transform
+
+MIN_POINTS = 100  # sightings of landmarks that depth is held against; fewer say nothing of it
+PARALLAX_SIGMA = 0.01  # error of derived translation, as a share of the depth of what is seen
+LANDMARK_SIGMA = 0.03  # relative error of a window's depth against its landmarks
+
+
+@dataclass(frozen=True)
+class WindowMetres:
+    """
+    The scale of the window's camera positions, and that of its depth.
+
+    They differ where depth and the points that the tracks have placed do: positions are in
+    the unit of these points, and a network's depth may be off from it by some percent.
+    """
+
+    positions: Observation
+    depth: Observation
+
+
+def observe_odometry(solved: Sequence[Solved], run: Run) -> WindowMetres:
+    """
+    Hold a window against the camera poses that its frames came with.
+
+    :raises ScaleError: it tells nothing of the scale.
+    """
+    measured = [one.accepted.frame.evidence.odom_T_cam for one in solved]
+    positions = compare_translations([one.world_T_cam for one in solved], measured)
+    moved = _translation(solved) / _usual_depth(solved, run)
+    positions = replace(positions, sigma=math.hypot(positions.sigma, PARALLAX_SIGMA / moved))
+    ratio = depth_against_landmarks(solved, run)
+    sigma = math.hypot(positions.sigma, LANDMARK_SIGMA)
+    return WindowMetres(positions, Observation(positions.log_scale + math.log(ratio), sigma))
+
+
+def _translation(solved: Sequence[Solved]) -> float:
+    """Give the camera's farthest way from where the window starts, in the run's unit."""
+    places = np.stack([one.world_T_cam[:3, 3] for one in solved if one.world_T_cam is not None])
+    return float(np.linalg.norm(places - places[0], axis=1).max())
+
+
+def _usual_depth(solved: Sequence[Solved], run: Run) -> float:
+    middle = solved[len(solved) // 2].disparity
+    return 1.0 / max(float(np.median(middle)) + run.shift.value, 1e-3)
+
+
+def depth_against_landmarks(solved: Sequence[Solved], run: Run) -> float:
+    """Give the median of landmark over network depth in the window; 1 where few are in view."""
+    landmarks, ratios = run.landmarks, []
+    for one in solved:
+        tracks, camera = one.accepted.tracks, one.accepted.frame.camera
+        prior = landmarks.prior(tracks.ids)
+        if one.world_T_cam is None or not prior.known.any():
+            continue
+        z = transform(invert(one.world_T_cam), prior.points[prior.known])[:, 2]
+        disparity = sample_maps(one.disparity[None], tracks.pixels[None, prior.known], camera)[0]
+        ratio = z * (disparity + run.shift.value)
+        ratios.append(ratio[(ratio > 0.0) & np.isfinite(ratio)])
+    together = np.concatenate(ratios) if ratios else np.zeros(0)
+    return float(np.median(together)) if len(together) >= MIN_POINTS else 1.0
