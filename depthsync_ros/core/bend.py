@@ -10,9 +10,9 @@ from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.shapes import Maps, Pixels
 
 ROWS, COLS, LEVELS = 6, 8, 4  # nodes over the image and over log disparity
-STIFFNESS, STEP_STIFFNESS = 5.0, 2.0  # sightings' worth of resistance to bending, and to steps
-INERTIA = 0.2  # sightings' worth of resistance to any change, per node
-TRUSTED = 0.05  # a triangulated depth of this relative deviation has half a say
+STIFFNESS, STEP_STIFFNESS = 0.3, 0.15  # sightings' worth of resistance to bending, and to steps
+INERTIA = 0.05  # sightings' worth of resistance to any change, per node
+TRUSTED = 0.1  # a triangulated depth of this relative deviation has half a say
 MAX_LOG = 0.5  # a change beyond a factor of 1.6 is not believed
 FLOOR = 1e-3  # least total disparity
 

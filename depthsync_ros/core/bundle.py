@@ -9,7 +9,7 @@ from depthsync_ros.core.rigid import exponential, invert, transform
 from depthsync_ros.core.shapes import Mask, Points, Transform
 from depthsync_ros.core.tracks import REFERENCE_WIDTH
 
-DEPTH_SIGMA = 0.15  # relative error of the network's depth of one point, over the whole window
+DEPTH_SIGMA = 0.4  # relative error of the network's depth of one point, over the whole window
 PIXEL_SIGMA = 0.5  # tracking error in pixels of an image 320 wide
 OUTLIER = 6.0  # reprojection errors beyond so many sigmas have no say
 CAMERA_POINTS = 300  # enough points for the cameras; all others are placed from these

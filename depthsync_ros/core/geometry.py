@@ -12,7 +12,7 @@ from depthsync_ros.core.context import WindowContext
 from depthsync_ros.core.errors import PoseError
 from depthsync_ros.core.landmarks import Landmarks
 from depthsync_ros.core.poses import PoseLimits, Sightings, sightings, solve_poses, WindowPoses
-from depthsync_ros.core.scale import Evidence, Gauge
+from depthsync_ros.core.scale import Gauge, Placed
 from depthsync_ros.core.shapes import Maps, Pixels, Transform
 from depthsync_ros.core.shift import Shift, to_depth
 from depthsync_ros.core.tracks import WindowTracks
@@ -20,7 +20,7 @@ from depthsync_ros.core.trajectory import world_from
 
 POSE_TRACKS = 250  # the longest tracks find the cameras; all are placed afterwards
 MAX_DEVIATION = 0.1  # median relative deviation of depth above which parallax tells nothing
-MIN_EVIDENCE = 60  # sightings
+MIN_PLACED = 60  # sightings
 NETWORK_SIGMA = 0.12  # relative error of the network's depth beside which a point's own counts
 MIN_STILL = 0.7  # share of tracks that must agree on one camera's motion
 NOTED_STILL = 0.9
@@ -66,7 +66,7 @@ class Geometry:
         """Whether depth may be corrected by it: parallax, and a scene that mostly stands still."""
         return self.has_parallax and self.still >= MIN_STILL
 
-    def evidence(self, shift: Shift) -> Evidence | None:
+    def placed(self, shift: Shift) -> Placed | None:
         """
         Give what the points say about the window's gauge; None where they say too little.
 
@@ -79,10 +79,10 @@ class Geometry:
             weight = self.bundle.point_belief / (NETWORK_SIGMA**2 + deviation**2)
             usable = np.isfinite(depth * self.sampled) & (deviation < 3.0 * MAX_DEVIATION)
         usable &= self.bundle.point_belief > MIN_BELIEF
-        if usable.sum() < MIN_EVIDENCE:
+        if usable.sum() < MIN_PLACED:
             return None
         disparity = 1.0 / depth[usable] - shift.value
-        return Evidence(self.sampled[usable], disparity, weight[usable])
+        return Placed(self.sampled[usable], disparity, weight[usable])
 
     def bend(self, disparity: Maps, gauge: Gauge, shift: Shift, camera: Camera) -> Maps:
         """Bend the run's disparity onto the points, where there is parallax to place them."""

@@ -15,7 +15,7 @@ from depthsync_ros.core.rigid import transform
 from depthsync_ros.core.shapes import Ids, Points, Transform
 from depthsync_ros.core.tracks import WindowTracks
 
-FORGET = 0.5  # share of a point's information that the next window still believes
+FORGET = 0.9  # share of a point's information that the next window still believes
 LAST_FRAMES = 8  # a point seen in one of a window's last frames is still being tracked
 MIN_BELIEF = 0.3  # of its sightings, on average: a point that moves on its own is no anchor
 
@@ -56,7 +56,7 @@ def carry_on(bundle: Bundle, tracks: WindowTracks, world_T_window: Transform) ->
     """
     Keep the window's points that are still tracked at its end, in the world's frame.
 
-    Their information is what reprojection told, half of it forgotten: neighbouring windows
+    Their information is what reprojection told, a tenth of it forgotten: neighbouring windows
     share their errors, and depth from the network would confirm itself.
     """
     kept = tracks.visible[-LAST_FRAMES:].any(axis=0) & (bundle.point_belief > MIN_BELIEF)

@@ -10,7 +10,7 @@ from depthsync_ros.core.shapes import Map, Maps
 TUKEY = 4.685  # in robust standard deviations: 95 % efficiency on Gaussian residuals
 ROUNDS = 8
 MAX_PIXELS = 20000  # neighbouring pixels say the same; more only cost time
-EVIDENCE_SAY = 2.0
+EVIDENCE_SAY = 4.0  # of placed points, beside the overlap's pixels
 MIN_CONCORDANCE = 0.1  # Kendall's tau below which two windows do not show the same thing
 
 
@@ -47,7 +47,7 @@ class Seam:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class Placed:
     """
     Sightings whose disparity in the run is known beside the overlap's pixels.
 
@@ -93,22 +93,22 @@ def fit_seam(reference: Maps, moving: Maps, previous: Gauge, *, min_pixels: int)
     return Seam(gauge, pixels, residual(previous), residual(gauge))
 
 
-def weigh_in(seam: Seam, reference: Maps, moving: Maps, evidence: Evidence) -> Seam:
+def weigh_in(seam: Seam, reference: Maps, moving: Maps, placed: Placed) -> Seam:
     """
-    Fit the gauge again, the overlap's pixels and other evidence together.
+    Fit the gauge again, the overlap's pixels and placed points together.
 
-    Neighbouring pixels of the overlap share their error; the evidence reaches over the whole
-    window and back to earlier ones, and has twice the overlap's say.
+    Neighbouring pixels of the overlap share their error; placed points reach over the whole
+    window and back to earlier ones, and have four times its say.
 
     Shapes: as for `fit_seam`, which has to come first.
     """
     valid = np.isfinite(reference) & np.isfinite(moving)
     thin = slice(None, None, -(-seam.pixels // MAX_PIXELS))
     x, y = moving[valid][thin].astype(np.float64), reference[valid][thin].astype(np.float64)
-    share = evidence.weights * (EVIDENCE_SAY * len(x) / evidence.weights.sum())
+    share = placed.weights * (EVIDENCE_SAY * len(x) / placed.weights.sum())
     gauge = _refine(
-        np.concatenate([x, evidence.own]),
-        np.concatenate([y, evidence.disparity]),
+        np.concatenate([x, placed.own]),
+        np.concatenate([y, placed.disparity]),
         seam.gauge,
         np.concatenate([np.ones(len(x)), share]),
     )

@@ -71,19 +71,19 @@ def settle(
         if found is not shift:
             geometry = reconstruct(context, tracks, own, seam.gauge, found)
         return geometry, seam, found
-    if context.uses_landmarks and (evidence := geometry.evidence(shift)):
+    if context.uses_landmarks and (placed := geometry.placed(shift)):
         reference = _reference(context)
-        seam = weigh_in(seam, reference, own[: len(reference)], evidence)
+        seam = weigh_in(seam, reference, own[: len(reference)], placed)
     return geometry, seam, shift
 
 
 def _told_shift(geometry: Geometry, shift: Shift) -> Shift:
     """Read the shift off the points: their inverse depth is a line in the window's disparity."""
-    evidence = geometry.evidence(Shift(0.0, observed=False)) if geometry.is_sound else None
-    if evidence is None:
+    placed = geometry.placed(Shift(0.0, observed=False)) if geometry.is_sound else None
+    if placed is None:
         return shift
     try:
-        line = fit_line(evidence.own, evidence.disparity, evidence.weights)
+        line = fit_line(placed.own, placed.disparity, placed.weights)
     except AlignmentError:
         return shift  # the network's depth and the points have nothing in common
     value = line.shift / line.scale

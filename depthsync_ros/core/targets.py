@@ -22,6 +22,7 @@ from depthsync_ros.core.settle import first_shift, fit_gauge, settle
 from depthsync_ros.core.shapes import Latents, Maps
 from depthsync_ros.core.tracks import WindowTracks
 
+MIN_KEY_FRAMES = 8
 RESOLVES, DESCENT_STEPS, DESCENT_RATE = 2, 8, 0.03
 
 
@@ -168,10 +169,13 @@ def key_frames(frames: int, every: int) -> list[int]:
     """
     Choose every so manieth frame, first and last included.
 
-    >>> key_frames(8, 3)
-    [0, 3, 6, 7]
+    Short windows keep more: fewer than eight frames do not tell what moves on its own.
+
+    >>> key_frames(24, 3)
+    [0, 3, 6, 9, 12, 15, 18, 21, 23]
     """
-    return sorted({*range(0, frames, every), frames - 1})
+    step = max(1, min(every, frames // MIN_KEY_FRAMES))
+    return sorted({*range(0, frames, step), frames - 1})
 
 
 def between(change: Latents, rows: list[int], frames: int) -> Latents:

@@ -155,4 +155,4 @@ def test_where_the_camera_moves_depth_is_much_better() -> None:
 
     baseline, guided = (absrel(deliver(video, s)[0], video) for s in ('baseline', 'depthsync'))
 
-    assert guided < 0.6 * baseline
+    assert guided < 0.7 * baseline

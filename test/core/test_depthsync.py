@@ -16,6 +16,8 @@ from depthsync_ros.core.settings import DepthSyncSettings, Value, with_values
 from depthsync_ros.core.tracks import PointTracker
 
 LENGTH, OVERLAP = 6, 2
+# Brightness is no depth: bending it onto true points would be nonsense.
+PLAIN: dict[str, Value] = {'scale.min_pixels': 10, 'geometry.refine': False}
 STEP = (0.06, 0.0, 0.02, 0.0, 0.01, 0.0)
 
 
@@ -55,7 +57,7 @@ def solve(
     **changes: Value,
 ) -> WindowResult:
     values = {name.replace('__', '.'): value for name, value in changes.items()}
-    settings = with_values(DepthSyncSettings(), {'scale.min_pixels': 10, **values})
+    settings = with_values(DepthSyncSettings(), {**PLAIN, **values})
     known, run = (before.solved[-OVERLAP:], before.run) if before else ((), None)
     return solve_window(
         WindowContext(backbone, settings, tuple(frames), known, held if before else 0, run)

@@ -6,7 +6,7 @@ import numpy as np
 from scenes import CAMERA, cloud, path, see_cloud
 
 from depthsync_ros.core.bundle import adjust, Bundle
-from depthsync_ros.core.landmarks import carry_on, NO_LANDMARKS
+from depthsync_ros.core.landmarks import carry_on, FORGET, NO_LANDMARKS
 from depthsync_ros.core.poses import PoseLimits, solve_poses
 from depthsync_ros.core.rigid import BODY_T_OPTICAL, transform
 from depthsync_ros.core.tracks import WindowTracks
@@ -48,14 +48,14 @@ def test_tracks_that_have_ended_are_not_kept() -> None:
     assert landmarks.ids.min() >= tracks.ids[60]
 
 
-def test_information_turns_with_the_world_and_is_half_forgotten() -> None:
+def test_information_turns_with_the_world_and_is_partly_forgotten() -> None:
     bundle, tracks = window()
 
     landmarks = carry_on(bundle, tracks, BODY_T_OPTICAL)
 
     row = int(np.searchsorted(tracks.ids, landmarks.ids[0]))
     along_z = bundle.seen_information[row][2, 2]  # the optical axis is the body's x
-    assert landmarks.information[0][0, 0] == 0.5 * along_z
+    assert landmarks.information[0][0, 0] == FORGET * along_z
 
 
 def test_nothing_is_known_of_unknown_tracks() -> None:

@@ -92,7 +92,7 @@ def test_geometry_pulls_depth_that_is_bent_straight() -> None:
         return float(np.median(np.abs(ratio - np.median(ratio))))
 
     assert error(TRUE * TURNING) > 0.04
-    assert error(target) < 0.02
+    assert error(target) < 0.03
 
 
 def test_correction_of_nothing_changes_no_latent() -> None:
