@@ -73,6 +73,9 @@ class BagVocabulary:
         self._store = get_typestore(Stores.ROS2_JAZZY)
         self._store.register(get_types_from_msg(_window_report_text(), WINDOW_REPORT))
 
+    def __reduce__(self) -> tuple[type['BagVocabulary'], tuple[()]]:
+        return BagVocabulary, ()  # what rosbags generates cannot be pickled, and need not be
+
     def message(self, name: str) -> Callable[..., Any]:
         """Return the class of a message that is named as 'package/msg/Name'."""
         return self._store.types[name]

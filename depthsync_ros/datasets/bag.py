@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from depthsync_ros.bags.frames import CameraChoice, find_camera
+from depthsync_ros.bags.frames import BagCamera, CameraChoice, find_camera
 from depthsync_ros.bags.storage import BagMessage, BagReader, BagVocabulary
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
-from depthsync_ros.core.frames import Frame
 from depthsync_ros.core.shapes import Map, RgbImage, Transform
 from depthsync_ros.datasets.sequence import INDOOR_M, pose, Shot, Video
 from depthsync_ros.datasets.tum import associate
@@ -73,15 +72,11 @@ def _open(path: Path) -> Video:
     stamps = np.array(list(images))
     depth_of = _nearest(stamps, depths)
     pose_of = _nearest(stamps, odometry)
-
-    def frame(stamp_ns: int) -> Frame:
-        return camera.frame(images[stamp_ns])
-
-    first = frame(int(stamps[0]))
+    first = camera.frame(images[int(stamps[0])])
     shots = [
         Shot(
             int(stamp),
-            partial(_rgb, frame, int(stamp)),
+            partial(_rgb, camera, images[int(stamp)]),
             partial(_depth, words, depth_of[i]) if i in depth_of else None,
             _pose(words, pose_of[i], first.frame_id, path) if i in pose_of else None,
         )
@@ -114,8 +109,8 @@ def _nearest(stamps: np.ndarray, messages: dict[int, BagMessage]) -> dict[int, B
     return {i: found[j] for i, j in pairs}
 
 
-def _rgb(frame: Any, stamp_ns: int) -> RgbImage:
-    return frame(stamp_ns).rgb
+def _rgb(camera: BagCamera, message: BagMessage) -> RgbImage:
+    return camera.frame(message).rgb
 
 
 def _depth(words: BagVocabulary, message: BagMessage) -> Map:
