@@ -55,7 +55,7 @@ def open_evidence(path: Path, settings: MetricSettings) -> Iterator[TfOdometry |
 
     :raises InputError: the bag cannot hold it.
     """
-    if settings.source == 'none':
+    if settings.source != 'odometry':
         yield None
         return
     with BagReader(path) as bag:

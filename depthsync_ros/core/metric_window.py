@@ -6,14 +6,22 @@ import math
 
 import numpy as np
 
+from depthsync_ros.core.camera import unproject
 from depthsync_ros.core.context import Run, Solved
+from depthsync_ros.core.errors import ScaleError
 from depthsync_ros.core.geometry import sample_maps
+from depthsync_ros.core.ground import ground_height
 from depthsync_ros.core.metric import compare_translations, Observation
 from depthsync_ros.core.rigid import invert, transform
+from depthsync_ros.core.settings import MetricSettings
+from depthsync_ros.core.shift import to_depth
 
 MIN_POINTS = 100  # sightings of landmarks that depth is held against; fewer say nothing of it
 PARALLAX_SIGMA = 0.01  # error of derived translation, as a share of the depth of what is seen
 LANDMARK_SIGMA = 0.03  # relative error of a window's depth against its landmarks
+
+GROUND_FRAMES = 5  # of a window, spread over it
+GROUND_SIGMA = 0.08  # relative error of a height that is read off a network's depth
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,43 @@ class WindowMetres:
 
     positions: Observation
     depth: Observation
+
+
+def observe(solved: Sequence[Solved], run: Run, settings: MetricSettings) -> WindowMetres:
+    """
+    Ask the source that the settings name.
+
+    :raises ScaleError: the window tells nothing of the scale.
+    """
+    if settings.source == 'camera_height':
+        return observe_camera_height(solved, run, settings.camera_height)
+    return observe_odometry(solved, run)
+
+
+def observe_camera_height(solved: Sequence[Solved], run: Run, height_m: float) -> WindowMetres:
+    """
+    Hold the height of the camera over the ground it sees against the known one.
+
+    :raises ScaleError: most frames show no plausible ground.
+    """
+    rows = np.unique(np.linspace(0, len(solved) - 1, GROUND_FRAMES).round().astype(int))
+    votes, refusal = [], ''
+    for row in rows:
+        try:
+            votes.append(math.log(height_m / _height(solved[row], run)))
+        except ScaleError as error:
+            refusal = str(error)
+    if 2 * len(votes) <= len(rows):
+        raise ScaleError(refusal)
+    seen = Observation(float(np.median(votes)), math.hypot(GROUND_SIGMA, float(np.std(votes))))
+    return WindowMetres(seen, seen)
+
+
+def _height(one: Solved, run: Run) -> float:
+    rows, cols = one.disparity.shape
+    camera = one.accepted.frame.camera.resized(cols, rows)
+    points = unproject(camera, to_depth(one.disparity, run.shift.value)).reshape(-1, 3)
+    return ground_height(points[np.isfinite(points[:, 2])])
 
 
 def observe_odometry(solved: Sequence[Solved], run: Run) -> WindowMetres:

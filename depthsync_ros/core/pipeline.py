@@ -10,7 +10,7 @@ from depthsync_ros.core.depthsync import solve_window, WindowResult
 from depthsync_ros.core.errors import AlignmentError, ConfigError, InputError, ScaleError
 from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
 from depthsync_ros.core.metric import MetricScale
-from depthsync_ros.core.metric_window import observe_odometry
+from depthsync_ros.core.metric_window import observe
 from depthsync_ros.core.resolution import network_size, UPSAMPLERS
 from depthsync_ros.core.settings import DepthSyncSettings
 from depthsync_ros.core.shift import Shift, to_depth
@@ -146,12 +146,12 @@ class Pipeline:
         evidence = [solved.accepted.frame.evidence for solved in result.solved]
         missing = [one.missing for one in evidence if one.odom_T_cam is None]
         notes = []
-        if missing:
+        if missing and self.settings.metric.source == 'odometry':
             notes.append(
                 f'no odometry for {len(missing)} of {len(evidence)} frames: {missing[-1]}'
             )
         try:
-            seen = observe_odometry(result.solved, result.run)
+            seen = observe(result.solved, result.run, self.settings.metric)
             self._metric.observe(seen.depth)
             self._positions.observe(seen.positions)
         except ScaleError as error:

@@ -313,13 +313,22 @@ class MetricSettings(Settings):
     source: str = setting(
         'none',
         "'none': depth has one constant unit for the whole run, not metres. 'odometry': the "
-        "robot's odometry in tf tells the scale; needs poses.derive and a camera that moves.",
-        choices=('none', 'odometry'),
+        "robot's odometry in tf tells the scale; needs poses.derive and a camera that moves. "
+        "'camera_height': the height over a ground plane that is in view does; needs a camera "
+        'that is level to 15 degrees.',
+        choices=('none', 'odometry', 'camera_height'),
     )
     odom_frame: str = setting(
         'odom',
         "Frame of the robot's odometry in tf; the image's frame is looked up in it at the "
         "image's stamp.",
+    )
+    camera_height: float = setting(
+        0.0,
+        'Height of the lens over the ground, where metric.source is camera_height.',
+        unit='metres',
+        low=0.0,
+        high=1000.0,
     )
     max_uncertainty: float = setting(
         0.1,
@@ -328,6 +337,14 @@ class MetricSettings(Settings):
         low=0.01,
         high=1.0,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.source == 'camera_height' and self.camera_height <= 0.0:
+            raise ConfigError(
+                f'metric.source = camera_height needs metric.camera_height in metres; it is '
+                f'{self.camera_height}'
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,3 +95,11 @@ def test_groups_check_themselves_however_they_are_made() -> None:
         WindowSettings(length=4, overlap=5)
     with pytest.raises(ConfigError, match=r'sampling.steps = 1 levels is outside'):
         replace(SamplingSettings(), steps=1)
+
+
+def test_a_metric_source_that_cannot_work_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r'needs metric\.camera_height in metres; it is 0\.0'):
+        with_values(DepthSyncSettings(), {'metric.source': 'camera_height'})
+    blind = {'metric.source': 'odometry', 'poses.derive': False}
+    with pytest.raises(ConfigError, match=r'poses\.derive, which is off'):
+        with_values(DepthSyncSettings(), blind)

@@ -1,0 +1,92 @@
+"""What a window says of metres, through the whole pipeline with a network that knows depth."""
+
+from backbones import FakeBackbone
+import numpy as np
+import pytest
+from scenes import CAMERA, path, render
+
+from depthsync_ros.core.evidence import Evidence
+from depthsync_ros.core.frames import Frame, Output
+from depthsync_ros.core.pipeline import Pipeline
+from depthsync_ros.core.settings import DepthSyncSettings, with_values
+
+MOTION = path(12, (0.03, 0.0, 0.03, 0.0, 0.0, 0.0))
+
+
+def run(values: dict, evidence: list[Evidence]) -> Output:
+    small = {'poses.min_tracks': 10, 'metric.max_uncertainty': 1.0, **values}
+    running = Pipeline(FakeBackbone(), with_values(DepthSyncSettings(), small))
+    outputs = [
+        running.push(Frame(10**7 * (n + 1), 'camera', render(T).rgb, CAMERA, evidence[n]))
+        for n, T in enumerate(MOTION)
+    ]
+    outputs.append(running.flush())
+    return Output(
+        tuple(frame for output in outputs for frame in output.frames),
+        tuple(report for output in outputs for report in output.reports),
+    )
+
+
+def measured(frames: tuple, scale: float) -> list[Evidence]:
+    """Give the derived positions, `scale` times as far, as a robot's odometry."""
+    evidence = []
+    for frame in frames:
+        odom_T_cam = frame.world_T_cam.copy()
+        odom_T_cam[:3, 3] *= scale
+        evidence.append(Evidence(odom_T_cam=odom_T_cam))
+    return evidence
+
+
+def test_positions_are_those_of_odometry_and_depth_scales_with_them() -> None:
+    unknown = run({}, [Evidence()] * len(MOTION))
+    values = {'metric.source': 'odometry'}
+
+    three, six = (run(values, measured(unknown.frames, scale)) for scale in (3.0, 6.0))
+
+    assert not any(frame.metric for frame in unknown.frames)
+    assert all(frame.metric for frame in (*three.frames, *six.frames))
+    assert three.reports[0].metric_frames == three.reports[0].frame_count
+    for base, one, two in zip(unknown.frames, three.frames, six.frames, strict=True):
+        # The scale is rounded to a part per million, float32 to one in ten.
+        np.testing.assert_allclose(two.depth, 2.0 * one.depth, rtol=1e-5)
+        expected = 3.0 * base.world_T_cam[:3, 3]
+        np.testing.assert_allclose(one.world_T_cam[:3, 3], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_evidence_nothing_is_metric_and_the_report_says_why() -> None:
+    output = run({'metric.source': 'odometry'}, [Evidence(missing='no tf')] * len(MOTION))
+
+    assert not any(frame.metric for frame in output.frames)
+    notes = ' '.join(output.reports[0].notes)
+    assert 'no odometry for 6 of 6 frames: no tf' in notes
+    assert 'metric scale not observed' in notes
+    assert 'not metres' in output.reports[0].unit
+
+
+def test_source_none_changes_no_bit_whatever_evidence_comes() -> None:
+    with_evidence = run({}, [Evidence(odom_T_cam=T) for T in MOTION])
+    without = run({}, [Evidence()] * len(MOTION))
+
+    for one, other in zip(with_evidence.frames, without.frames, strict=True):
+        np.testing.assert_array_equal(one.depth, other.depth)
+
+
+def test_an_implausible_ground_gives_no_scale() -> None:
+    values = {'metric.source': 'camera_height', 'metric.camera_height': 1.2}
+
+    output = run(values, [Evidence()] * len(MOTION))
+
+    # The fake network takes brightness for depth: there is no plane in it.
+    assert not any(frame.metric for frame in output.frames)
+    assert 'ground' in ' '.join(output.reports[0].notes)
+
+
+@pytest.mark.parametrize('seed', [0])
+def test_two_runs_are_equal_bit_for_bit(seed: int) -> None:
+    known = [Evidence(odom_T_cam=T) for T in MOTION]
+    values = {'metric.source': 'odometry', 'sampling.seed': seed}
+
+    one, other = run(values, known), run(values, known)
+
+    for a, b in zip(one.frames, other.frames, strict=True):
+        np.testing.assert_array_equal(a.depth, b.depth)
