@@ -27,6 +27,10 @@ class Conditioner(nn.Module):
 
     def __init__(self, channels: int, token_width: int) -> None:
         super().__init__()
+        if channels <= ESTIMATE_CHANNELS:
+            raise ValueError(
+                f'{channels} channels leave none free beside the {ESTIMATE_CHANNELS} of disparity'
+            )
         fine, middle, coarse = TAPPED_CHANNELS
         self.coarse_in = nn.Conv2d(coarse, COARSE, 1)
         self.globally = nn.Linear(COARSE, COARSE)
