@@ -1,18 +1,17 @@
 """
-Run the frozen networks once over every scene and keep what they say: python -m training.cache.
+Run the trained image networks once over every scene and keep what they say: training.cache.
 
-Nine files a scene: features, disparity and latents (NNNNNNN.features.npy, NNNNNNN.disparity.npy,
-NNNNNNN.latents.npz), and the same of the scene as two other cameras would show it. Features can be
-kept while the autoencoder is still in training.
+Three files a scene: disparity and latents (NNNNNNN.disparity.npy, NNNNNNN.latents.npz), which want
+the autoencoder, and features (NNNNNNN.features.npy), which want the tuned feature network. Either
+can be kept before the other is there.
 """
 
 import argparse
-from functools import partial
+from collections.abc import Callable
 import logging
 from pathlib import Path
 import time
 
-import cv2
 from diffusers import AutoencoderTiny
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +19,12 @@ import torch
 from torch import Tensor
 
 from depthsync_ros.models.efficientnet import FeatureNet, Features, TAPPED_CHANNELS
-from training.networks import new_autoencoder, published_features
+from training.networks import GRID, half_precision, new_autoencoder, PEEK, published_features
 from training.rendered import load_scene, normalised, Scene
 
-GRID = (16, 20)  # latents of a 128x160 image
-REFLECT = cv2.BORDER_REFLECT_101
-SINGLES_EVERY = 3  # every third frame is also kept with its own normalisation
 NOISE_AUGMENTATION = 0.02
-CLIP_LENGTHS, CLIP_SHARES = (24, 16, 8), (0.7, 0.2, 0.1)
-CHUNK = 24
+SHORT_CLIP = 12  # frames of a second clip, with its own range, that begins anywhere
+CHUNK = 16
 
 logger = logging.getLogger('training.cache')
 
@@ -36,8 +32,8 @@ logger = logging.getLogger('training.cache')
 def feature_shapes() -> list[tuple[int, int, int]]:
     rows, cols = GRID
     return [
-        (channels, rows // factor, cols // factor)
-        for channels, factor in zip(TAPPED_CHANNELS, (1, 2, 4), strict=True)
+        (channels, int(rows * factor), int(cols * factor))
+        for channels, factor in zip(TAPPED_CHANNELS, (2, 1, 0.5), strict=True)
     ]
 
 
@@ -52,118 +48,74 @@ def unpack_features(rows: NDArray[np.float16]) -> Features:
     return Features(*maps)
 
 
-def mirrored(scene: Scene, number: int) -> Scene:
-    """Mirror every second path (which one depends on the scene's number), for variety."""
-    rgb, disparity = scene.rgb.copy(), scene.disparity.copy()
-    for index, path in enumerate(scene.paths):
-        if (index + number) % 2:
-            frames = slice(path.start, path.stop)
-            rgb[frames] = rgb[frames, :, ::-1]
-            disparity[frames] = disparity[frames, :, ::-1]
-    return Scene(rgb, disparity, scene.paths)
-
-
-def changed(scene: Scene, number: int, change: int = 1) -> Scene:
-    """
-    Show each path as another camera would: mirrored the other way, zoomed, rolled, recoloured.
-
-    Zoom and roll are one affine map a path; disparity is moved by nearest neighbours, so that no
-    depth appears between two things.
-    """
-    scene = mirrored(scene, number + change)
-    random = np.random.default_rng([number, change])
-    rgb, disparity = scene.rgb.copy(), scene.disparity.copy()
-    height, width = disparity.shape[1:]
-    for path in scene.paths:
-        angle, zoom = random.uniform(-12.0, 12.0), random.uniform(1.25, 1.9)
-        room = 0.5 - 0.62 / zoom  # how far the centre may go without showing what is outside
-        centre = (np.array([width, height]) * (0.5 + random.uniform(-room, room, 2))).tolist()
-        turn = cv2.getRotationMatrix2D(centre, angle, zoom)
-        turn[:, 2] += np.array([width, height]) / 2.0 - centre
-        gain, gamma = random.uniform(0.8, 1.2, 3), random.uniform(0.7, 1.4)
-        saturation = random.uniform(0.3, 1.2)
-        for frame in path:
-            moved = cv2.warpAffine(
-                rgb[frame], turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=REFLECT
-            )
-            colour = (moved / 255.0) ** gamma * gain
-            grey = colour.mean(2, keepdims=True)
-            colour = grey + saturation * (colour - grey)
-            rgb[frame] = np.clip(colour * 255.0, 0.0, 255.0).astype(np.uint8)
-            disparity[frame] = cv2.warpAffine(
-                disparity[frame],
-                turn,
-                (width, height),
-                flags=cv2.INTER_NEAREST,
-                borderMode=REFLECT,
-            )
-    return Scene(rgb, disparity, scene.paths)
-
-
 def images_of(rgb: NDArray[np.uint8]) -> Tensor:
     images = torch.from_numpy(np.ascontiguousarray(rgb.transpose(0, 3, 1, 2))).float()
     return (images / 127.5 - 1.0).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
-def write_features(network: FeatureNet, scene: Scene, target: Path) -> None:
-    """Shapes: float16 (frames, all feature maps of a frame flattened behind one another)."""
+def pack_features(network: FeatureNet, scene: Scene) -> NDArray[np.float16]:
+    """Shapes: (frames, all feature maps of a frame flattened behind one another)."""
     rows = []
     for chunk in images_of(scene.rgb).split(CHUNK):
-        found = network(chunk)
+        with half_precision():
+            found = network(chunk)
         maps = (found.stride8, found.stride16, found.stride32)
-        rows.append(torch.cat([m.contiguous().flatten(1) for m in maps], dim=1).half().numpy())
-    partial = target.with_suffix('.partial')
-    with partial.open('wb') as file:
-        np.save(file, np.concatenate(rows))
-    partial.replace(target)
+        rows.append(torch.cat([m.contiguous().flatten(1).half() for m in maps], dim=1).numpy())
+    packed: NDArray[np.float16] = np.concatenate(rows)
+    return packed
 
 
-def write_disparity(scene: Scene, target: Path) -> None:
+def coarse_disparity(scene: Scene) -> NDArray[np.float16]:
     """
-    Keep the true disparity at twice the latents' resolution.
+    Average the true disparity over cells.
 
-    Shapes: float16 (frames, 32, 40). Units: 1/metres.
+    Shapes: (frames, 48, 64). Units: image widths per metre.
     """
     frames, height, width = scene.disparity.shape
-    rows, cols = 2 * GRID[0], 2 * GRID[1]
-    cells = scene.disparity.reshape(frames, rows, height // rows, cols, width // cols)
-    partial = target.with_suffix('.partial')
-    with partial.open('wb') as file:
-        np.save(file, cells.mean((2, 4)).astype(np.float16))
-    partial.replace(target)
+    cells = scene.disparity.reshape(frames, height // PEEK, PEEK, width // PEEK, PEEK)
+    coarse: NDArray[np.float16] = (cells.mean((2, 4)) * scene.focal[:, None, None]).astype('f2')
+    return coarse
 
 
 @torch.no_grad()
-def write_latents(network: AutoencoderTiny, scene: Scene, target: Path, number: int) -> None:
+def encode_scene(
+    network: AutoencoderTiny, scene: Scene, number: int
+) -> dict[str, NDArray[np.generic]]:
     """
-    Keep rgb, single-frame and clip latents, unscaled, and where the clips begin.
+    Encode a scene's frames: rgb, each frame by its own range, and the clips by theirs.
 
-    Shapes: float16 (frames, 4, 16, 20) each; singles hold every third frame.
+    Shapes: float16 (frames, 12, 12, 16) each; the clips lie behind one another, and `ranges`
+    holds each one's least and largest disparity in image widths per metre, `single_ranges` the
+    frames'.
     """
     random = np.random.default_rng(number)
     generator = torch.Generator().manual_seed(number)
-    starts: list[int] = []
-    clips = []
+    starts, lengths, ranges, clips = [], [], [], []
     for path in scene.paths:
-        length = min(int(random.choice(CLIP_LENGTHS, p=CLIP_SHARES)), len(path))
-        for start in range(path.start, path.stop - length + 1, length):
-            starts.append(start)
-            clips.append((start, normalised(scene.disparity[start : start + length])))
+        if len(path) == 1:
+            continue
+        late = int(random.integers(max(len(path) - SHORT_CLIP, 0) + 1))
+        for start, length in ((0, len(path)), (late, min(SHORT_CLIP, len(path)))):
+            clip = scene.disparity[path.start + start : path.start + start + length]
+            starts.append(path.start + start)
+            lengths.append(length)
+            focal = scene.focal[path.start]
+            ranges.append([clip.min() * focal, clip.max() * focal])
+            clips.append(normalised(clip))
     rgb = images_of(scene.rgb)
     rgb = rgb + NOISE_AUGMENTATION * torch.randn(rgb.shape, generator=generator)
-    singles = np.stack([normalised(frame) for frame in scene.disparity[::SINGLES_EVERY]])
-    record = {
+    singles = np.stack([normalised(frame) for frame in scene.disparity])
+    bounds = np.stack([scene.disparity.min((1, 2)), scene.disparity.max((1, 2))], axis=1)
+    return {
         'rgb': _encode(network, rgb),
         'singles': _encode(network, _disparity_images(singles)),
+        'single_ranges': (bounds * scene.focal[:, None]).astype(np.float32),
         'starts': np.array(starts),
-        'lengths': np.array([len(clip) for _, clip in clips]),
-        'clips': _encode(network, _disparity_images(np.concatenate([c for _, c in clips]))),
+        'lengths': np.array(lengths),
+        'ranges': np.array(ranges, np.float32),
+        'clips': _encode(network, _disparity_images(np.concatenate(clips))),
     }
-    partial = target.with_suffix('.partial')
-    with partial.open('wb') as file:
-        np.savez(file, **record)
-    partial.replace(target)
 
 
 def _disparity_images(disparity: NDArray[np.float32]) -> Tensor:
@@ -172,62 +124,63 @@ def _disparity_images(disparity: NDArray[np.float32]) -> Tensor:
 
 
 def _encode(network: AutoencoderTiny, images: Tensor) -> NDArray[np.float16]:
-    return torch.cat([network.encoder(c) for c in images.split(CHUNK)]).half().numpy()
+    with half_precision():
+        return torch.cat([network.encoder(c) for c in images.split(CHUNK)]).half().numpy()
 
 
-VARIANTS = {'': mirrored, '-changed': changed, '-changed2': partial(changed, change=2)}
+def _write(target: Path, write: Callable[[Path], None]) -> None:
+    partial = target.with_name(f'{target.stem}.partial{target.suffix}')
+    write(partial)
+    partial.replace(target)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument('--scenes', type=Path, required=True, help='folder of rendered scenes')
     parser.add_argument('--cache', type=Path, required=True, help='folder to fill')
-    parser.add_argument('--autoencoder', type=Path, help='its checkpoint; without: features only')
-    parser.add_argument('--limit', type=int, default=10**9, help='most scenes to keep')
+    parser.add_argument('--autoencoder', type=Path, help='its checkpoint: keep latents')
+    parser.add_argument('--images', type=Path, help="training.images' checkpoint: keep features")
     parser.add_argument('--wait-minutes', type=float, default=0, help='wait for new scenes')
     parser.add_argument('--threads', type=int, default=1, help='CPU threads')
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     torch.set_num_threads(arguments.threads)
     arguments.cache.mkdir(parents=True, exist_ok=True)
-    features, autoencoder = published_features(), None
+    features, autoencoder = None, None
+    if arguments.images:
+        features = published_features()
+        features.load_state_dict(torch.load(arguments.images, weights_only=True)['features'])
     if arguments.autoencoder:
         autoencoder = new_autoencoder().eval()
-        autoencoder.load_state_dict(torch.load(arguments.autoencoder)['network'])
+        stored = torch.load(arguments.autoencoder, weights_only=True)
+        autoencoder.load_state_dict(stored['network'])
     until = time.monotonic() + 60.0 * arguments.wait_minutes
     while True:
-        for variant in VARIANTS:
-            for path in sorted(arguments.scenes.glob('[0-9]*.npz'))[: arguments.limit]:
-                _fill(path, variant, arguments.cache, features, autoencoder)
+        for path in sorted(arguments.scenes.glob('[0-9]*.npz')):
+            _fill(path, arguments.cache, features, autoencoder)
+        logger.info('%d scenes', len(list(arguments.cache.glob('*.features.npy'))))
         if time.monotonic() > until:
             return
-        time.sleep(15.0)
+        time.sleep(10.0)
 
 
 def _fill(
-    path: Path,
-    variant: str,
-    cache: Path,
-    features: FeatureNet,
-    autoencoder: AutoencoderTiny | None,
+    path: Path, cache: Path, features: FeatureNet | None, autoencoder: AutoencoderTiny | None
 ) -> None:
-    name = f'{path.stem}{variant}'
-    of_disparity = cache / f'{name}.disparity.npy'
-    of_features = cache / f'{name}.features.npy'
-    of_latents = cache / f'{name}.latents.npz'
+    of_disparity = cache / f'{path.stem}.disparity.npy'
+    of_features = cache / f'{path.stem}.features.npy'
+    of_latents = cache / f'{path.stem}.latents.npz'
+    wants_features = features is not None and not of_features.exists()
     wants_latents = autoencoder is not None and not of_latents.exists()
-    if of_features.exists() and of_disparity.exists() and not wants_latents:
+    if not wants_features and not wants_latents:
         return
-    begun, number = time.monotonic(), int(path.stem)
-    scene = VARIANTS[variant](load_scene(path), number)
-    if not of_disparity.exists():
-        write_disparity(scene, of_disparity)
-    if not of_features.exists():
-        write_features(features, scene, of_features)
+    scene = load_scene(path)
     if wants_latents:
-        write_latents(autoencoder, scene, of_latents, number)
-    if number % 20 == 0:
-        logger.info('scene %d in %.1f s', number, time.monotonic() - begun)
+        _write(of_disparity, lambda partial: np.save(partial, coarse_disparity(scene)))
+        record = encode_scene(autoencoder, scene, int(path.stem))
+        _write(of_latents, lambda partial: np.savez(partial, **record))
+    if wants_features:
+        _write(of_features, lambda partial: np.save(partial, pack_features(features, scene)))
 
 
 if __name__ == '__main__':

@@ -13,12 +13,13 @@ import torch
 from torch import nn, Tensor
 
 from depthsync_ros.models.image_encoders import FEATURE_ENCODER, FeatureEncoder
+from training.losses import NOISE_RANGE
 from training.networks import CONDITIONER, new_autoencoder, new_unet, published_features
 
 PREFERENCES = {
     'window_length': 24,
     'window_overlap': 8,
-    'max_side': 160,
+    'max_side': 256,
     'noise_augmentation': 0.02,
 }
 LIMIT_BYTES = 40_000_000
@@ -35,15 +36,16 @@ def export(
     denoiser None exports an untrained one, which is only good for trying the program.
     """
     scale = float(denoiser['latent_scale']) if denoiser else 1.0
-    sigma_min, sigma_max = denoiser['noise_range'] if denoiser else (0.002, 80.0)
+    sigma_min, sigma_max = denoiser['noise_range'] if denoiser else NOISE_RANGE
     vae = new_autoencoder()
     vae.load_state_dict(autoencoder['network'])
     vae.register_to_config(scaling_factor=scale)
     unet, encoder = new_unet(), FeatureEncoder(**CONDITIONER)
     encoder.features = published_features()
     if denoiser:
-        unet.load_state_dict(denoiser['unet_average'])
-        encoder.conditioner.load_state_dict(denoiser['conditioner_average'])
+        unet.load_state_dict(denoiser['unet'])
+        encoder.features.load_state_dict(denoiser['features'])
+        encoder.conditioner.load_state_dict(denoiser['conditioner'])
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix='.export-') as partial:
         folder = Path(partial)

@@ -7,7 +7,7 @@ import numpy as np
 
 from training.rendered import load_scene, normalised, scene_files
 
-CELL = 4  # pixels averaged on each side: 128x160 becomes 32x40
+CELL = 4  # pixels averaged on each side: 192x256 becomes 48x64
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     maps = []
     for path in scene_files(arguments.scenes):
         scene = load_scene(path)
-        for frames in scene.paths:
+        for frames in (path for path in scene.paths if len(path) > 1):
             clip = normalised(scene.disparity[frames.start : frames.stop]).mean(0)
             rows, cols = (size // CELL for size in clip.shape)
             maps.append(clip.reshape(rows, CELL, cols, CELL).mean((1, 3)))

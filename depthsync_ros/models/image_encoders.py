@@ -34,16 +34,16 @@ class ImageEncoder(Protocol):
 class FeatureEncoder(nn.Module):
     """ImageNet features, brought onto the latent grid: stands where DepthCrafter has CLIP."""
 
-    def __init__(self, latent_channels: int, channels: int, token_width: int) -> None:
+    def __init__(self, channels: int, token_width: int) -> None:
         super().__init__()
         self.features = FeatureNet()
-        self.conditioner = Conditioner(latent_channels, channels, token_width)
+        self.conditioner = Conditioner(channels, token_width)
 
     def forward(self, rgb: RgbTensor, rgb_latents: Latents) -> Conditioning:
         """Append the conditioner's channels to the RGB latents."""
         weight = self.features.stem.weight
         rgb = rgb.to(weight.dtype).contiguous(memory_format=torch.channels_last)
-        channels, tokens = self.conditioner(self.features(rgb), rgb_latents.to(weight.dtype))
+        channels, tokens = self.conditioner(self.features(rgb))
         return Conditioning(torch.cat([rgb_latents, channels.float()], dim=1), tokens.float())
 
 
@@ -96,7 +96,7 @@ def load_image_encoder(part: Part, device: torch.device, dtype: torch.dtype) -> 
     """
     config = part.config
     if config.get('_class_name') == FEATURE_ENCODER:
-        sizes = {k: config.get(k) for k in ('latent_channels', 'channels', 'token_width')}
+        sizes = {k: config.get(k) for k in ('channels', 'token_width')}
         encoder = build(part, lambda: FeatureEncoder(**sizes))
         return fill(encoder, part, device, dtype)
     kinds = config.get('architectures') or [config.get('_class_name', 'no class')]

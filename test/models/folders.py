@@ -76,14 +76,14 @@ def write_base_folder(folder: Path) -> Path:
 def write_feature_folder(folder: Path) -> Path:
     """Write a complete folder of the embedded model's kind, random weights but for sizes."""
     torch.manual_seed(3)
-    tiny_unet(in_channels=4 + 4 + 6).save_pretrained(folder / 'unet')
+    tiny_unet(in_channels=4 + 4 + 20).save_pretrained(folder / 'unet')
     AutoencoderTiny(
-        encoder_block_out_channels=(8, 8, 8, 8),
-        decoder_block_out_channels=(8, 8, 8, 8),
-        num_encoder_blocks=(0, 1, 1, 1),
-        num_decoder_blocks=(1, 1, 1, 0),
+        encoder_block_out_channels=(8,) * 5,
+        decoder_block_out_channels=(8,) * 5,
+        num_encoder_blocks=(0, 1, 1, 1, 1),
+        num_decoder_blocks=(1, 1, 1, 1, 0),
     ).save_pretrained(folder / 'vae')
-    sizes = {'latent_channels': 4, 'channels': 6, 'token_width': TOKEN_WIDTH}
+    sizes = {'channels': 20, 'token_width': TOKEN_WIDTH}
     encoder = FeatureEncoder(**sizes)
     encoder.features = FeatureNet()
     (folder / 'image_encoder').mkdir()

@@ -38,7 +38,7 @@ def test_a_folded_normalisation_does_what_it_did() -> None:
     network = FeatureNet()
     published_weights = {}
     names = [name.removesuffix('.weight') for name in network.state_dict() if 'weight' in name]
-    assert len(names) == 1 + 2 + 15 * 3  # a stem, a block without expansion, fifteen with it
+    assert len(names) == 1 + 2 + 20 * 3  # a stem, a block without expansion, twenty with it
     block = -1
     theirs_of = {'expand': ('_expand_conv', 0), 'depthwise': ('_depthwise_conv', 1)}
     theirs_of['project'] = ('_project_conv', 2)

