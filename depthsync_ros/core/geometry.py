@@ -6,14 +6,15 @@ import cv2
 import numpy as np
 
 from depthsync_ros.core.bend import bend
-from depthsync_ros.core.bundle import adjust, Bundle
+from depthsync_ros.core.bundle import adjust, Bundle, Prior
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.context import WindowContext
 from depthsync_ros.core.errors import PoseError
 from depthsync_ros.core.landmarks import Landmarks
 from depthsync_ros.core.poses import PoseLimits, Sightings, sightings, solve_poses, WindowPoses
+from depthsync_ros.core.rigid import invert, transform
 from depthsync_ros.core.scale import Gauge, Placed
-from depthsync_ros.core.shapes import Maps, Pixels, Transform
+from depthsync_ros.core.shapes import Maps, Mask, Pixels, Transform
 from depthsync_ros.core.shift import Shift, to_depth
 from depthsync_ros.core.tracks import WindowTracks
 from depthsync_ros.core.trajectory import world_from
@@ -144,9 +145,26 @@ def _anchored(
         if placed is not None:
             world_T_cam[position] = placed
             fixed[position] = True
-    posed = poses.posed | fixed
-    placed_poses = replace(poses, window_T_cam=world_T_cam, posed=posed)
-    return adjust(seen, placed_poses, landmarks.prior(tracks.ids), fixed)
+    prior = landmarks.prior(tracks.ids)
+    ratio = _landmark_ratio(seen, world_T_cam, fixed, prior)
+    if fixed.any():
+        last = world_T_cam[np.flatnonzero(fixed)[-1], :3, 3]
+        world_T_cam[~fixed, :3, 3] = last + ratio * (world_T_cam[~fixed, :3, 3] - last)
+    start = replace(poses, window_T_cam=world_T_cam, posed=poses.posed | fixed)
+    return adjust(replace(seen, depth=ratio * seen.depth), start, prior, fixed)
+
+
+def _landmark_ratio(seen: Sightings, world_T_cam: Transform, fixed: Mask, prior: Prior) -> float:
+    """Find how many times farther landmarks are than the window's depth says; 1 where few tell."""
+    rows, known = np.flatnonzero(fixed), prior.known
+    if not (rows.size and known.any()):
+        return 1.0
+    points = np.broadcast_to(prior.points[known], (len(rows), int(known.sum()), 3))
+    z = transform(invert(world_T_cam[rows]), points)[..., 2]
+    with np.errstate(invalid='ignore', divide='ignore'):
+        ratio = z / seen.depth[rows][:, known]
+    ratio = ratio[np.isfinite(ratio) & (ratio > 0.0)]
+    return float(np.median(ratio)) if ratio.size >= MIN_PLACED else 1.0
 
 
 def _longest(seen: Sightings) -> Sightings:
