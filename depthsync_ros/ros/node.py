@@ -167,16 +167,18 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
                 self.trigger_shutdown()
 
     def _stop(self) -> TransitionCallbackReturn:
-        if self._worker is None or self._input is None:
-            return SUCCESS
-        self._input.close()
+        """Stop what runs, also where an activation failed half-way."""
+        if self._input is not None:
+            self._input.close()
         if self._metres is not None:
             self._metres.close()
-            self._metres = None
+        self._input = self._metres = None
+        if self._worker is None:
+            return SUCCESS
         self._worker.stop()
         bug = self._worker.bug
         self._ledger.close(book.DEACTIVATED if bug is None else book.BUG)
-        self._worker = self._inbox = self._input = None
+        self._worker = self._inbox = None
         self.get_logger().info(f'inactive: {self._ledger.counts()}')
         return SUCCESS if bug is None else ERROR
 
