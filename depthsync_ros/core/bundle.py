@@ -15,6 +15,8 @@ OUTLIER = 6.0  # reprojection errors beyond so many sigmas have no say
 CAMERA_POINTS = 300  # enough points for the cameras; all others are placed from these
 CAMERA_STEPS, POINT_STEPS = 6, 4
 DAMPING = 1e-4
+BELIEVED = 0.25  # of a sighting, where Tukey's weight has fallen by three quarters
+MIN_SIGHTINGS = 10  # believed ones that a moved camera must rest on, or it has no pose
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +147,16 @@ def adjust(
         chosen = _most_sighted(problem)
         cam_T_window = _move_cameras(problem.only(chosen), cam_T_window, points[chosen], free)
     points = _move_points(problem, cam_T_window, points)
+    supported = _supported(problem, cam_T_window, points, free)
+    poses = replace(poses, posed=poses.posed & (supported | ~free))
     return _summary(seen, poses, problem, cam_T_window, points)
+
+
+def _supported(problem: _Problem, cam_T_window: Transform, points: Points, free: Mask) -> Mask:
+    """Say which of the moved cameras rest on enough sightings: the others are guesses."""
+    belief = _linearise(problem, cam_T_window, points).belief
+    supported: Mask = free & ((belief > BELIEVED).sum(axis=1) >= MIN_SIGHTINGS)
+    return supported
 
 
 def _state(seen: Sightings, posed: Mask, points: Points, prior: Prior, fixed: Mask) -> _Problem:
