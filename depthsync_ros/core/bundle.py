@@ -218,10 +218,8 @@ def _by_camera_point(image: np.ndarray, inverse: np.ndarray) -> np.ndarray:
 def _move_cameras(
     problem: _Problem, cam_T_window: Transform, points: Points, free: Mask
 ) -> Transform:
-    for step in range(CAMERA_STEPS):
-        # What starts far off must first be allowed to come near.
-        wide = OUTLIER if step >= CAMERA_STEPS // 3 else 4.0 * OUTLIER
-        linear = _linearise(problem, cam_T_window, points, wide)
+    for _ in range(CAMERA_STEPS):
+        linear = _linearise(problem, cam_T_window, points)
         step_pose, step_point = _schur(problem, linear, cam_T_window, points, free)
         cam_T_window = cam_T_window.copy()
         cam_T_window[free] = exponential(step_pose) @ cam_T_window[free]
@@ -232,6 +230,7 @@ def _move_cameras(
 def _move_points(problem: _Problem, cam_T_window: Transform, points: Points) -> Points:
     """Place all points while the cameras stand still."""
     for step in range(POINT_STEPS):
+        # A point that starts far off must first be allowed to come near.
         wide = OUTLIER if step >= POINT_STEPS // 2 else 4.0 * OUTLIER
         linear = _linearise(problem, cam_T_window, points, wide)
         normal, right = _of_points(problem, linear, cam_T_window, points)

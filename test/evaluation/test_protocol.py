@@ -9,6 +9,7 @@ import sys
 from backbones import FakeBackbone
 import pytest
 from tiny_video import SETTINGS, Wave
+import torch
 
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.evaluation.methods import PipelineMethod
@@ -106,7 +107,8 @@ def test_a_run_goes_on_after_any_result_without_repeats_or_losses(tmp_path, line
 
 def test_a_killed_process_is_resumed_to_the_same_results(tmp_path) -> None:
     script = (
-        'import sys, os, signal\n'
+        'import sys, os, signal, torch\n'
+        f'torch.set_num_threads({torch.get_num_threads()})\n'  # another test may have set ours
         f'sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]\n'
         'import test_protocol\n'
         'from pathlib import Path\n'
