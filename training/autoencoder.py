@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from training.networks import half_precision, new_autoencoder, PEEK, Peek, save
 from training.rendered import load_scene, normalised, Scene, scene_files
+from training.start import exported_weights
 
 CROP = (96, 128)
 RGB_CROPS, DISPARITY_CROPS = 3, 12
@@ -138,7 +139,10 @@ def validate(network: AutoencoderTiny, peek: Peek, folder: Path) -> str:
 def train(arguments: argparse.Namespace) -> None:
     torch.manual_seed(arguments.seed)
     network, peek = new_autoencoder(), Peek()
-    parameters = [*network.parameters(), *peek.parameters()]
+    if arguments.start:
+        network.load_state_dict(exported_weights(arguments.start, 'vae'))
+        network.requires_grad_(requires_grad=False)
+    parameters = [p for p in (*network.parameters(), *peek.parameters()) if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=arguments.rate, weight_decay=1e-4)
     step, seconds = 0, 0.0
     if arguments.checkpoint.exists():
@@ -176,6 +180,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--scenes', type=Path, required=True, help='folder of rendered scenes')
     parser.add_argument('--checkpoint', type=Path, required=True, help='file to write and resume')
+    parser.add_argument(
+        '--start', type=Path, help='exported model: keep its autoencoder, teach the peek alone'
+    )
     parser.add_argument('--minutes', type=float, default=12, help='length of the training')
     parser.add_argument('--rate', type=float, default=1e-3, help='largest learning rate')
     parser.add_argument('--report-every', type=int, default=200, help='steps between reports')

@@ -23,6 +23,7 @@ PREFERENCES = {
     'noise_augmentation': 0.02,
 }
 LIMIT_BYTES = 40_000_000
+WEIGHTS_FILE = 'diffusion_pytorch_model.safetensors'
 
 logger = logging.getLogger('training.export')
 
@@ -74,7 +75,7 @@ def _write_part(folder: Path, network: nn.Module, config: Mapping[str, Any]) -> 
     halves: dict[str, Tensor] = {
         name: tensor.detach().half().contiguous() for name, tensor in network.state_dict().items()
     }
-    path = folder / 'diffusion_pytorch_model.safetensors'
+    path = folder / WEIGHTS_FILE
     save_file(halves, path)
     path.chmod(0o644)  # safetensors leaves it to its owner alone
 

@@ -87,11 +87,12 @@ def published_features() -> FeatureNet:
 
 def half_precision() -> torch.autocast:
     """
-    Compute in bfloat16 where that is safe.
+    Compute in bfloat16 where that is safe and pays.
 
-    A CPU with AMX convolves three to five times faster so; others should do without.
+    A CPU with AMX convolves three to five times faster so, one without it as much slower.
     """
-    return torch.autocast('cpu', torch.bfloat16)
+    amx = torch.cpu.get_capabilities().get('amx_bf16', False)
+    return torch.autocast('cpu', torch.bfloat16, enabled=amx)
 
 
 def channels_last(network: Network) -> Network:

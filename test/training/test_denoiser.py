@@ -7,7 +7,7 @@ import torch
 from torch import nn, Tensor
 
 from training import denoiser
-from training.denoiser import frames_alone, implied_clean
+from training.denoiser import frames_alone, implied_clean, own_belief
 
 
 def tiny_unet() -> UNetSpatioTemporalConditionModel:
@@ -60,3 +60,25 @@ def test_frames_alone_do_not_see_each_other_and_time_comes_back() -> None:
         torch.testing.assert_close(first_frame(changed), first_frame(sample))
     assert not torch.equal(before, first_frame(changed)), 'temporal layers are back'
     assert torch.equal(before, first_frame(sample))
+
+
+@pytest.mark.parametrize(('share', 'known'), [(0.0, 0), (1.0, 2)])
+def test_own_belief_is_the_networks_answer_to_noise_but_for_what_is_known(
+    monkeypatch: pytest.MonkeyPatch, share: float, known: int
+) -> None:
+    monkeypatch.setattr(denoiser, 'KNOWN_SHARE', share)
+    answer, clean = random(1, 6, 4, 8, 8), random(1, 6, 4, 8, 8, seed=1)
+    seen = []
+
+    def answers(network: nn.Module, noisy: Tensor, sigma: Tensor, *_: object) -> Tensor:
+        seen.append(noisy / sigma)
+        return answer.clone()
+
+    monkeypatch.setattr(denoiser, 'implied_clean', answers)
+
+    believed = own_belief(nn.Identity(), clean, random(1, 6, 2, 8, 8), random(1, 6, 1, 8))
+
+    torch.testing.assert_close(believed[:, :known], clean[:, :known])
+    torch.testing.assert_close(believed[:, known:], answer[:, known:])
+    assert abs(float(seen[0].std()) - 1.0) < 0.1, 'it was shown plain noise'
+    assert abs(float((seen[0] * clean).mean())) < 0.1, 'and nothing of the truth'
