@@ -11,6 +11,7 @@ from depthsync_ros.core.errors import ModelError
 from depthsync_ros.core.settings import ModelSettings
 from depthsync_ros.core.shapes import DisparityTensor, Latents, RgbTensor
 from depthsync_ros.models import folder as folders
+from depthsync_ros.models.allocator import keep_freed_memory
 from depthsync_ros.models.diffusers_parts import load_unet, load_vae, Unet, Vae
 from depthsync_ros.models.image_encoders import ImageEncoder, load_image_encoder
 
@@ -61,7 +62,7 @@ class LatentBackbone:
 
 def load_backbone(settings: ModelSettings) -> LatentBackbone:
     """
-    Load the model that the settings name.
+    Load the model that the settings name; on a CPU, set the process's allocator for it.
 
     A folder that holds a UNet alone (tencent/DepthCrafter) is completed from settings.base.
 
@@ -70,6 +71,8 @@ def load_backbone(settings: ModelSettings) -> LatentBackbone:
     device, dtype = find_device(settings.device), getattr(torch, settings.dtype)
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    if device.type == 'cpu':
+        keep_freed_memory()
     own, rest = _find_folders(settings)
     extras = folders.read_extras(own)
     unet = load_unet(folders.read_unet_part(own), device, dtype, extras.noise_augmentation)
