@@ -15,6 +15,7 @@ from depthsync_ros.evaluation.metrics import (
     to_size,
     window_scales,
 )
+from depthsync_ros.evaluation.windows import consecutive
 
 MAX_DEPTH_M = 10.0
 # One least-squares fit in float64 on 1e4 values near 1 keeps about 12 digits.
@@ -167,12 +168,12 @@ def test_an_unknown_pixel_scores_as_far_away_not_as_left_out() -> None:
 
 def test_each_window_has_its_own_affine_under_window_alignment_and_in_the_oracle() -> None:
     truth = np.clip(noisy_video(frames=6).truth_m, 0.5, 9.0)
-    windows = (range(4), range(2, 6))
+    windows = consecutive([range(4), range(2, 6)])
     own = [0.3 / truth[0:4] + 0.1, 0.8 / truth[2:6] + 0.4]
     final = np.concatenate([own[0], own[1][2:]])
 
     oracle = oracle_depth(own, windows, truth, MAX_DEPTH_M)
-    aligned = align(final[4:], truth[4:], MAX_DEPTH_M, 'window', [range(2)])
+    aligned = align(final[4:], truth[4:], MAX_DEPTH_M, 'window', consecutive([range(2)]))
 
     assert depth_errors(oracle, truth, MAX_DEPTH_M).absrel == pytest.approx(
         0.0, abs=1e-6
@@ -185,7 +186,8 @@ def test_the_oracle_of_one_window_is_the_video_alignment() -> None:
     video = noisy_video()
     count = len(video.truth_m)
 
-    oracle = oracle_depth([video.disparity], [range(count)], video.truth_m, MAX_DEPTH_M)
+    window = consecutive([range(count)])
+    oracle = oracle_depth([video.disparity], window, video.truth_m, MAX_DEPTH_M)
 
     aligned = align(video.disparity, video.truth_m, MAX_DEPTH_M)
     assert oracle == pytest.approx(aligned, rel=1e-5)  # the oracle is float32
@@ -194,14 +196,20 @@ def test_the_oracle_of_one_window_is_the_video_alignment() -> None:
 def test_windows_with_a_gap_are_refused() -> None:
     truth = np.ones((6, 2, 2)) * np.array([1.0, 2.0])
 
-    with pytest.raises(InputError, match='cover 2 of 6 frames'):
-        align(1.0 / truth, truth, MAX_DEPTH_M, 'window', [range(2), range(4, 6)])
+    with pytest.raises(InputError, match='cover 4 of 6 frames'):
+        align(1.0 / truth, truth, MAX_DEPTH_M, 'window', consecutive([range(2), range(4, 6)]))
 
 
 def test_the_share_of_drift_removed_is_one_at_the_oracle_and_zero_at_the_baseline() -> None:
     assert drift_removed(0.2, 0.1, 0.1) == 1.0
     assert drift_removed(0.2, 0.2, 0.1) == 0.0
-    assert np.isnan(drift_removed(0.1, 0.1, 0.1))
+
+
+def test_the_share_of_a_drift_too_small_to_divide_by_is_blank() -> None:
+    assert drift_removed(0.111, 0.1, 0.1) == pytest.approx(1.0)
+    assert drift_removed(0.109, 0.1, 0.1) is None
+    assert drift_removed(0.1, 0.05, 0.1) is None
+    assert drift_removed(0.05, 0.05, 0.1) is None  # worse than nothing to begin with
 
 
 def test_window_scales_tell_a_window_that_is_too_large() -> None:
@@ -209,7 +217,7 @@ def test_window_scales_tell_a_window_that_is_too_large() -> None:
     depth = truth.copy()
     depth[3:] *= 1.5
 
-    scales = window_scales(depth, truth, MAX_DEPTH_M, [range(3), range(3, 6)])
+    scales = window_scales(depth, truth, MAX_DEPTH_M, consecutive([range(3), range(3, 6)]))
 
     assert scales == pytest.approx([1.0, 1.5])
     assert scale_drift(scales) == pytest.approx(np.log(1.5) / 2.0)  # of two values, half the gap
