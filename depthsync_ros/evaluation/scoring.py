@@ -19,7 +19,8 @@ from depthsync_ros.evaluation.metrics import (
     align,
     as_row,
     depth_errors,
-    frame_absrel,
+    frame_errors,
+    mean_errors,
     oracle_depth,
     scale_drift,
     to_size,
@@ -103,35 +104,37 @@ def score(prediction: Prediction, truth: Truth, how: str) -> Scored:
 
 def _score_depth(prediction: Prediction, truth: Truth, how: str, row: dict[str, Any]) -> Maps:
     values = to_size(prediction.values, *truth.depth_m.shape[1:])
-    delivered = np.isfinite(values).any(axis=(1, 2))
+    known_pixels = np.isfinite(values).mean(axis=(1, 2))
+    delivered = known_pixels > 0.0
     if not delivered.any():
         raise InputError('not one frame of depth was delivered: see the notes of the windows')
     how = 'none' if prediction.kind == 'metric' else how
+    kept = slice(None) if delivered.all() else delivered  # a slice copies nothing
     aligned = np.full(values.shape, np.nan, np.float32)
-    kept_truth = truth.depth_m[delivered]
+    kept_truth = truth.depth_m[kept]
     windows = [window.among(delivered) for window in prediction.windows]
-    aligned[delivered] = align(
-        values[delivered],
+    aligned[kept] = align(
+        values[kept],
         kept_truth,
         truth.max_depth_m,
         how,
         windows,
         kind=prediction.kind,
     )
-    row |= as_row(depth_errors(aligned[delivered], kept_truth, truth.max_depth_m))
+    errors = frame_errors(aligned, truth.depth_m, truth.max_depth_m)
+    row |= as_row(mean_errors(errors[kept], truth.max_depth_m))
     row['alignment'] = how
     row['missing_frames'] = int((~delivered).sum())
-    row['unknown_pixels'] = float(1.0 - np.isfinite(values[delivered]).mean())
-    per_frame = frame_absrel(aligned, truth.depth_m, truth.max_depth_m)
-    row['frame_absrel'] = [_rounded(value) for value in per_frame]
+    row['unknown_pixels'] = float(1.0 - known_pixels[kept].mean())
+    row['frame_absrel'] = [_rounded(value) for value in errors[:, 0]]
     poses = np.where(delivered[:, None, None], truth.world_T_cam, np.nan)
     row['mfc'] = multi_frame_consistency(
         aligned, truth.depth_m, poses, truth.camera, truth.max_depth_m
     )
     row['tae_percent'] = temporal_alignment_error(aligned, poses, truth.camera)
     if prediction.own:
-        kept = replace(truth, depth_m=kept_truth, world_T_cam=truth.world_T_cam[delivered])
-        row |= _score_windows(prediction.own, windows, aligned[delivered], kept)
+        seen = replace(truth, depth_m=kept_truth, world_T_cam=truth.world_T_cam[kept])
+        row |= _score_windows(prediction.own, windows, aligned[kept], seen)
     return aligned
 
 

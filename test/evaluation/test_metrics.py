@@ -9,7 +9,7 @@ from depthsync_ros.evaluation.metrics import (
     depth_errors,
     drift_removed,
     fit_affine,
-    frame_absrel,
+    frame_errors,
     oracle_depth,
     scale_drift,
     to_size,
@@ -64,7 +64,7 @@ def test_errors_are_averaged_per_frame_before_over_frames() -> None:
     scores = depth_errors(depth, truth, MAX_DEPTH_M)
 
     assert scores.absrel == pytest.approx((0.0 + 0.5) / 2.0)  # over pixels it would be 0.5 / 3
-    assert frame_absrel(depth, truth, MAX_DEPTH_M) == pytest.approx(
+    assert frame_errors(depth, truth, MAX_DEPTH_M)[:, 0] == pytest.approx(
         [0.0, 0.5, np.nan], nan_ok=True
     )
 
