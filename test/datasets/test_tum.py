@@ -62,8 +62,10 @@ def test_tum_images_without_depth_are_skipped_and_counted(tmp_path) -> None:
     path = tmp_path / 'rgbd_dataset_freiburg3_walking'
     write_recorded(path, Wall(FREIBURG1), lambda pose: pose)
     with (path / 'rgb.txt').open('a') as stream:
-        for after in (0.021, 0.5):  # of the last depth
-            stream.write(f'{START_S + 2 * 0.0333 + 0.008 + after:.6f} rgb/later.png\n')
+        for after in (0.5, 0.6):
+            stream.write(f'{START_S + after:.6f} rgb/later.png\n')
+    with (path / 'depth.txt').open('a') as stream:
+        stream.write(f'{START_S + 0.521:.6f} depth/too_late.png\n')
 
     (video,) = open_tum(path)
 
