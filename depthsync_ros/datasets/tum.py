@@ -15,7 +15,8 @@ the frame number for a time, 30 Hz. The images are stored top down, but the pose
 renderer's camera, y up: they are reflected at the xz plane, and fy is +480 (the page's -480 is
 for the renderer's own format, whose .depth files hold distances from the camera's centre; the
 PNGs are read as depth along the axis, as TUM defines it).
-Source: https://www.doc.ic.ac.uk/~ahanda/VaFRIC/iclnuim.html and /codes.html; that the reflection is needed: https://github.com/nvidia-isaac/cuVSLAM/pull/135
+Source: https://www.doc.ic.ac.uk/~ahanda/VaFRIC/iclnuim.html and /codes.html; that the reflection
+is needed: https://github.com/nvidia-isaac/cuVSLAM/pull/135
 """
 
 from collections.abc import Callable, Sequence
