@@ -42,7 +42,6 @@ FPS = 30
 WIDTH, HEIGHT = 640, 480
 VERSION = 4
 JPEG, ZLIB = 2, 1  # the compressions that ScanNet uses
-MATRIX = struct.Struct('<16f')
 FRAME = struct.Struct('<16f4Q')
 
 

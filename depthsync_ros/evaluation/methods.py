@@ -18,15 +18,14 @@ from depthsync_ros.datasets.sequence import Video
 from depthsync_ros.evaluation.meter import Meter
 from depthsync_ros.evaluation.windows import SeenWindow
 
-# What a prediction's values are: disparity up to a scale and shift; depth up to a scale and
-# shift; depth in metres; nothing (poses alone).
-KINDS = ('disparity', 'depth', 'metric', 'none')
-
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """
     What a method said of the first frames of a video.
+
+    kind says what its values are: 'disparity' or 'depth' up to a scale and shift, 'metric' depth
+    in metres, 'none' where there are poses alone.
 
     Shapes: values (frames, height, width), NaN where unknown; a frame that is all NaN was not
         delivered. own holds one (frames, height, width) a window, its raw disparity.
