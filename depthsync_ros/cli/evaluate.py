@@ -155,7 +155,7 @@ def _evaluate(args: argparse.Namespace) -> 'list[dict[str, Any]]':
     )
     for video in videos:
         if video.counts:
-            said = ', '.join(f'{count} {reason}' for reason, count in video.counts.items())
+            said = ', '.join(f'{reason}: {count}' for reason, count in video.counts.items())
             sys.stderr.write(f'depthsync: {video.name}: {said}\n')
     with show_progress('results') as show:
         return evaluate(protocol, videos, methods, show, args.jobs)

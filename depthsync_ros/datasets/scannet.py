@@ -3,8 +3,8 @@ ScanNet: exported folders, and .sens files.
 
 Exported by the dataset's reader: color/0.jpg (1296x968), depth/0.png (640x480, 16 bit,
 millimetres, 0 invalid), pose/0.txt (4x4 camera to world; -inf where tracking was lost), and
-intrinsic/intrinsic_depth.txt. Colour is resized to depth's size, and 8 rows and 11 columns are cut
-off on each side, where depth has no values, as published evaluations do.
+intrinsic/intrinsic_depth.txt, the camera of depth. Colour is resized to depth's size, and 8 rows
+and 11 columns are cut off on each side, where depth has no values, as published evaluations do.
 Source: https://github.com/ScanNet/ScanNet (README: Data Organization, Data Formats;
 SensReader/python/SensorData.py for .sens, version 4); crop: DepthCrafter, benchmark/.
 """
@@ -42,7 +42,6 @@ FPS = 30
 WIDTH, HEIGHT = 640, 480
 VERSION = 4
 JPEG, ZLIB = 2, 1  # the compressions that ScanNet uses
-MATRIX = struct.Struct('<16f')
 FRAME = struct.Struct('<16f4Q')
 
 

@@ -13,8 +13,10 @@ sensor is T_ros^-1 T T_ros T_m. Source: https://www.ipb.uni-bonn.de/data/rgbd-dy
 ICL-NUIM, TUM-compatible PNGs: associations.txt lists 'frame depth frame rgb', *.gt.freiburg has
 the frame number for a time, 30 Hz. The images are stored top down, but the poses are of the
 renderer's camera, y up: they are reflected at the xz plane, and fy is +480 (the page's -480 is
-for the renderer's own format). Source: https://www.doc.ic.ac.uk/~ahanda/VaFRIC/iclnuim.html and
-/codes.html; that the reflection is needed: https://github.com/nvidia-isaac/cuVSLAM/pull/135
+for the renderer's own format, whose .depth files hold distances from the camera's centre; the
+PNGs are read as depth along the axis, as TUM defines it).
+Source: https://www.doc.ic.ac.uk/~ahanda/VaFRIC/iclnuim.html and /codes.html; that the reflection
+is needed: https://github.com/nvidia-isaac/cuVSLAM/pull/135
 """
 
 from collections.abc import Callable, Sequence

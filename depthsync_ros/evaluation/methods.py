@@ -16,16 +16,16 @@ from depthsync_ros.core.settings import DepthSyncSettings, Value, walk
 from depthsync_ros.core.shapes import Map, Maps, RgbImage, Transform
 from depthsync_ros.datasets.sequence import Video
 from depthsync_ros.evaluation.meter import Meter
-
-# What a prediction's values are: disparity up to a scale and shift; depth up to a scale and
-# shift; depth in metres; nothing (poses alone).
-KINDS = ('disparity', 'depth', 'metric', 'none')
+from depthsync_ros.evaluation.windows import SeenWindow
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """
     What a method said of the first frames of a video.
+
+    kind says what its values are: 'disparity' or 'depth' up to a scale and shift, 'metric' depth
+    in metres, 'none' where there are poses alone.
 
     Shapes: values (frames, height, width), NaN where unknown; a frame that is all NaN was not
         delivered. own holds one (frames, height, width) a window, its raw disparity.
@@ -35,7 +35,7 @@ class Prediction:
     values: Maps
     kind: str
     world_T_cam: Sequence[Transform | None]
-    windows: tuple[range, ...] = ()
+    windows: tuple[SeenWindow, ...] = ()
     own: Sequence[Maps] = ()
     seconds: float = float('nan')
     cpu_seconds: float = float('nan')
@@ -89,12 +89,14 @@ class PipelineMethod:
             with meter:
                 output = pipeline.push(frame)
             collected.add(output)
+            windows.released(output)
             step()
             if index + 1 in lengths:
                 shared = {id(self.backbone): self.backbone, id(observe): observe}
                 ending, kept = copy.deepcopy(pipeline, shared), len(windows.reports)
                 with meter.branch() as branch:
                     output = ending.flush()
+                windows.released(output)
                 peak_mb = branch.peak_mb(collected.values.nbytes + windows.nbytes)
                 part = collected.ended(output, index + 1)
                 yield index + 1, self._prediction(part, windows, video, branch, peak_mb)
@@ -111,14 +113,14 @@ class PipelineMethod:
     ) -> Prediction:
         reports = windows.reports
         notes = [f'window {report.index}: {note}' for report in reports for note in report.notes]
-        ranges = tuple(range(r.first_index, r.first_index + r.frame_count) for r in reports)
+        seen = tuple(windows.seen)
         upsample = UPSAMPLERS[self.settings.depth.upsampling]
         return Prediction(
             collected.values,
             'disparity',
             collected.poses,
-            ranges,
-            _Own(tuple(windows.own), ranges, upsample, video),
+            seen,
+            _Own(tuple(windows.own), seen, upsample, video),
             meter.seconds,
             meter.cpu_seconds,
             peak_mb,
@@ -132,17 +134,27 @@ class _Windows:
 
     reports: list[WindowReport] = field(default_factory=list)
     own: list[Maps] = field(default_factory=list)
+    frames: list[tuple[int, ...]] = field(default_factory=list)
+    seen: list[SeenWindow] = field(default_factory=list)
 
     def observe(self, report: WindowReport, result: WindowResult) -> None:
         self.reports.append(report)
         self.own.append(result.own)
+        self.frames.append(tuple(solved.accepted.index for solved in result.solved))
+
+    def released(self, output: Output) -> None:
+        """Note which frame was the first to leave with the window that was just solved."""
+        if len(self.seen) < len(self.frames):
+            frames = self.frames[-1]
+            first = output.frames[0].index if output.frames else frames[-1] + 1
+            self.seen.append(SeenWindow(frames, first))
 
     @property
     def nbytes(self) -> int:
         return sum(own.nbytes for own in self.own)
 
     def keep(self, count: int) -> None:
-        del self.reports[count:], self.own[count:]
+        del self.reports[count:], self.own[count:], self.frames[count:], self.seen[count:]
 
 
 class _Collected:
@@ -177,7 +189,7 @@ class _Own(Sequence[Maps]):
     """The windows' raw disparity, brought to the image's size as the pipeline does, on demand."""
 
     own: tuple[Maps, ...]
-    windows: tuple[range, ...]
+    windows: tuple[SeenWindow, ...]
     upsample: Callable[[Map, RgbImage], Map]
     video: Video
 
@@ -185,5 +197,5 @@ class _Own(Sequence[Maps]):
         return len(self.own)
 
     def __getitem__(self, k: int) -> Maps:  # type: ignore[override]  nobody slices it
-        pairs = zip(self.own[k], self.windows[k], strict=True)
+        pairs = zip(self.own[k], self.windows[k].frames, strict=True)
         return np.stack([self.upsample(d, self.video.read(i).frame.rgb) for d, i in pairs])

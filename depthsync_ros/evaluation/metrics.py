@@ -9,9 +9,12 @@ import numpy as np
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.scale import cross_fade
 from depthsync_ros.core.shapes import Maps
+from depthsync_ros.evaluation.windows import SeenWindow
 
 MIN_DISPARITY = 1e-3  # predicted and aligned disparity, DepthCrafter's floor
 MIN_DEPTH_M = 1e-3
+# Of AbsRel: half of the last digit that tables print is then 5 % of the share at most.
+MIN_DRIFT = 0.01
 DELTA = 1.25
 LN10 = float(np.log(10.0))
 THIN = 4  # every fourth pixel, both ways, is enough for a median
@@ -74,7 +77,8 @@ def fit_affine(
         x = _floored(one[valid]).astype(np.float64) - offset
         y = 1.0 / truth[valid].astype(np.float64)
         count += len(x)
-        sums += (x.sum(), y.sum(), x @ x, x @ y)
+        # Not x @ x: its threads cost more than they bring for a frame.
+        sums += (x.sum(), y.sum(), np.einsum('i,i', x, x), np.einsum('i,i', x, y))
     if not count:
         raise InputError(
             f'no pixel of the true depth lies between {MIN_DEPTH_M} and {max_depth_m} m: check '
@@ -113,7 +117,7 @@ def align(
     truth_m: Maps,
     max_depth_m: float,
     how: str = 'video',
-    windows: Sequence[range] = (),
+    windows: Sequence[SeenWindow] = (),
     *,
     kind: str = 'disparity',
 ) -> Maps:
@@ -151,66 +155,84 @@ def depth_errors(depth_m: Maps, truth_m: Maps, max_depth_m: float) -> DepthError
 
     :raises InputError: no frame has valid truth.
     """
-    rows = []
-    for depth, truth in zip(depth_m, truth_m, strict=True):
-        valid = known(truth, max_depth_m)
-        if valid.any():
-            rows.append(_frame_errors(depth[valid], truth[valid]))
-    if not rows:
+    return mean_errors(frame_errors(depth_m, truth_m, max_depth_m), max_depth_m)
+
+
+def mean_errors(rows: np.ndarray, max_depth_m: float) -> DepthErrors:
+    """
+    Average the errors of frames; those without any valid truth (NaN) are left out.
+
+    :raises InputError: no frame has valid truth.
+    """
+    rows = rows[np.isfinite(rows[:, 0])]
+    if not len(rows):
         raise InputError(
             f'no frame has true depth below {max_depth_m} m: check the depth unit of the dataset'
         )
     return DepthErrors(*(float(value) for value in np.mean(rows, axis=0)))
 
 
-def frame_absrel(depth_m: Maps, truth_m: Maps, max_depth_m: float) -> np.ndarray:
-    """Give AbsRel of each frame; NaN where the truth is empty."""
-    errors = np.full(len(depth_m), np.nan)
-    for i, (depth, truth) in enumerate(zip(depth_m, truth_m, strict=True)):
+def frame_errors(depth_m: Maps, truth_m: Maps, max_depth_m: float) -> np.ndarray:
+    """
+    Give the errors of each frame, in the order of DepthErrors; NaN where the truth is empty.
+
+    Shapes: (frames, 6).
+    """
+    rows = np.full((len(depth_m), len(fields(DepthErrors))), np.nan)
+    for row, depth, truth in zip(rows, depth_m, truth_m, strict=True):
         valid = known(truth, max_depth_m)
         if valid.any():
-            errors[i] = (np.abs(depth[valid] - truth[valid]) / truth[valid]).mean()
-    return errors
+            row[:] = _frame_errors(depth[valid], truth[valid])
+    return rows
 
 
 def oracle_depth(
-    own: Sequence[Maps], windows: Sequence[range], truth_m: Maps, max_depth_m: float
+    own: Sequence[Maps], windows: Sequence[SeenWindow], truth_m: Maps, max_depth_m: float
 ) -> Maps:
     """
     Give the depth a network knows: every window under its own best scale and shift.
 
-    Frames that two windows share fade from one to the other, as in the pipeline.
+    Frames leave with the windows, and fade from one to the next, as in the pipeline.
 
     Shapes: own holds one (frames, rows, cols) a window, its raw disparity at any size.
+
+    :raises InputError: a frame is in no window.
     """
-    blended = np.full(truth_m.shape, np.nan, np.float32)
+    blended = np.empty(truth_m.shape, np.float32)
+    seen = np.zeros(len(truth_m), bool)
     for raw, window in zip(own, windows, strict=True):
-        inside = slice(window.start, window.stop)
         disparity = to_size(raw, *truth_m.shape[1:])
-        affine = fit_affine(disparity, truth_m[inside], max_depth_m)
-        aligned = affine.scale * _floored(disparity) + affine.shift
-        seen = [i for i in window if np.isfinite(blended[i, 0, 0])]
-        for i in window:
-            later = aligned[i - window.start]
-            if i in seen:
-                later = cross_fade(blended[i], later, seen.index(i), len(seen))
+        affine = fit_affine(disparity, truth_m[list(window.frames)], max_depth_m)
+        shared = [i for i in window.frames if i >= window.first_out and seen[i]]
+        for i, one in zip(window.frames, disparity, strict=True):
+            if seen[i] and i not in shared:
+                continue
+            later = affine.scale * _floored(one) + affine.shift
+            if i in shared:
+                later = cross_fade(blended[i], later, shared.index(i), len(shared))
             blended[i] = later
+        seen[list(window.frames)] = True
+    _check_covered(seen)
     return apply_affine(Affine(1.0, 0.0), blended, max_depth_m)
 
 
-def drift_removed(baseline: float, ours: float, oracle: float) -> float:
+def drift_removed(baseline: float, ours: float, oracle: float) -> float | None:
     """
-    Give the share of the drift error that a strategy removes; NaN where nothing drifts.
+    Give the share of the drift error that a strategy removes.
+
+    None where the baseline drifts by less than MIN_DRIFT: a share of next to nothing is noise.
 
     >>> drift_removed(0.20, 0.14, 0.10)
     0.6
+    >>> drift_removed(0.105, 0.09, 0.10) is None
+    True
     """
     drift = baseline - oracle
-    return round((baseline - ours) / drift, 12) if drift > 0.0 else float('nan')
+    return round((baseline - ours) / drift, 12) if drift >= MIN_DRIFT else None
 
 
 def window_scales(
-    depth_m: Maps, truth_m: Maps, max_depth_m: float, windows: Sequence[range]
+    depth_m: Maps, truth_m: Maps, max_depth_m: float, windows: Sequence[SeenWindow]
 ) -> np.ndarray:
     """
     Give each window's own scale: the median of depth over truth, after the video's alignment.
@@ -219,10 +241,11 @@ def window_scales(
     """
     scales = np.full(len(windows), np.nan)
     for k, window in enumerate(windows):
-        thin = np.s_[window.start : window.stop, ::THIN, ::THIN]
-        valid = known(truth_m[thin], max_depth_m)
+        thin = np.s_[list(window.frames), ::THIN, ::THIN]
+        depth, truth = depth_m[thin], truth_m[thin]
+        valid = known(truth, max_depth_m)
         if valid.any():
-            scales[k] = np.median(depth_m[thin][valid] / truth_m[thin][valid])
+            scales[k] = np.median(depth[valid] / truth[valid])
     return scales
 
 
@@ -237,25 +260,26 @@ def as_row(errors: DepthErrors) -> dict[str, float]:
 
 
 def _align_windows(
-    disparity: Maps, truth_m: Maps, max_depth_m: float, windows: Sequence[range]
+    disparity: Maps, truth_m: Maps, max_depth_m: float, windows: Sequence[SeenWindow]
 ) -> Maps:
     depth = np.empty_like(disparity)
-    done = 0
+    seen = np.zeros(len(disparity), bool)
     for window in windows:
-        if window.start > done:
-            break
-        whole = slice(window.start, window.stop)
+        whole = list(window.frames)
+        new = [i for i in whole if not seen[i]]
         affine = fit_affine(disparity[whole], truth_m[whole], max_depth_m)
-        depth[done : window.stop] = apply_affine(
-            affine, disparity[done : window.stop], max_depth_m
-        )
-        done = window.stop
-    if done != len(disparity):
-        raise InputError(
-            f'the windows cover {done} of {len(disparity)} frames without a gap; alignment '
-            "'window' needs all of them"
-        )
+        depth[new] = apply_affine(affine, disparity[new], max_depth_m)
+        seen[whole] = True
+    _check_covered(seen)
     return depth
+
+
+def _check_covered(seen: np.ndarray) -> None:
+    if not seen.all():
+        raise InputError(
+            f'the windows cover {np.count_nonzero(seen)} of {len(seen)} frames; alignment by '
+            'windows, and their oracle, need all of them'
+        )
 
 
 def _align_depth(depth: Maps, truth_m: Maps, max_depth_m: float, how: str, kind: str) -> Maps:

@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 import html
+from itertools import zip_longest
 from pathlib import Path
 
 from depthsync_ros.evaluation.results import Row
-from depthsync_ros.evaluation.tables import Table
+from depthsync_ros.evaluation.tables import BY_METHOD, counted, EVERY_RESULT, IN_PAIRS, Table
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
   color: #1a1a1a; background: #fff }
 table { border-collapse: collapse; margin: 0 0 1.5rem; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right }
-th:first-child, td:first-child { text-align: left }
+th.text, td.text { text-align: left }
+summary { cursor: pointer; margin: 1rem 0 }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1rem }
 .wide { overflow-x: auto }
 figure { margin: 0 0 1rem } figcaption { color: #555; font-size: .9em }
 img { max-width: 100%; height: auto }
@@ -31,9 +34,10 @@ def write_page(
         f'<title>Depth evaluation</title><style>{STYLE}</style></head><body>',
         f'<h1>Depth evaluation</h1><p>{_summary(rows)}</p>',
     ]
-    parts += [_table(table) for table in tables]
-    parts += ['<h2>Plots</h2>'] if plots else []
-    parts += [_figure(plot, Path(plot).stem, 'plot') for plot in plots]
+    parts += [_table(table) for table in sorted(tables, key=_rank)]
+    if plots:
+        figures = (_figure(plot, 'plot', alt=Path(plot).stem) for plot in plots)
+        parts.append(f'<h2>Plots</h2><div class="plots">{"".join(figures)}</div>')
     parts.append('<h2>Sequences</h2>')
     for sequence in dict.fromkeys(str(row['sequence']) for row in rows):
         parts.append(_sequence(sequence, [row for row in rows if row['sequence'] == sequence]))
@@ -43,25 +47,42 @@ def write_page(
     return page
 
 
+def _rank(table: Table) -> int:
+    """Put what matters most first, and the long table of every result last."""
+    first = (BY_METHOD, IN_PAIRS)
+    if table.title == EVERY_RESULT:
+        return len(first) + 1
+    return next((i for i, title in enumerate(first) if table.title.startswith(title)), len(first))
+
+
 def _summary(rows: Sequence[Row]) -> str:
-    count = len({row['sequence'] for row in rows})
-    methods = ', '.join(dict.fromkeys(str(row['method']) for row in rows))
+    def names(field: str) -> str:
+        return ', '.join(dict.fromkeys(str(row[field]) for row in rows if field in row))
+
     return html.escape(
-        f'{len(rows)} results on {count} sequences; methods: {methods}. '
-        'Alignment, settings and frame counts of each are in results.jsonl.'
+        f'{len(rows)} results on {counted(len({row["sequence"] for row in rows}), "sequence")} '
+        f'({names("dataset")}); methods: {names("method")}; depth aligned by: '
+        f'{names("alignment")}; scored up to {names("max_depth_m")} m. Less is better, but for δ '
+        'and drift removed. Settings and frame counts of each result are in results.jsonl.'
     )
 
 
 def _table(table: Table) -> str:
-    head = ''.join(f'<th>{html.escape(cell)}</th>' for cell in table.head)
-    body = ''.join(
-        '<tr>' + ''.join(f'<td>{html.escape(cell)}</td>' for cell in row) + '</tr>'
-        for row in table.body
+    kinds = ['' if numeric else ' class="text"' for numeric in table.numeric]
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        pairs = zip(cells, kinds, strict=True)
+        return ''.join(f'<{tag}{kind}>{html.escape(cell)}</{tag}>' for cell, kind in pairs)
+
+    body = ''.join(f'<tr>{line(row, "td")}</tr>' for row in table.body)
+    text = (
+        f'<div class="wide"><table><thead><tr>{line(table.head, "th")}</tr></thead>'
+        f'<tbody>{body}</tbody></table></div>'
     )
-    return (
-        f'<h2>{html.escape(table.title)}</h2><div class="wide"><table><thead><tr>{head}</tr>'
-        f'</thead><tbody>{body}</tbody></table></div>'
-    )
+    title = html.escape(table.title)
+    if table.title == EVERY_RESULT:
+        return f'<details><summary>{title}</summary>{text}</details>'
+    return f'<h2>{title}</h2>{text}'
 
 
 def _sequence(name: str, rows: Sequence[Row]) -> str:
@@ -73,19 +94,23 @@ def _sequence(name: str, rows: Sequence[Row]) -> str:
         if best is None or row['frames'] > best['frames']:
             longest[str(row['method'])] = row
     parts.append('<p>Colour, true depth, depth after alignment, relative error (0 to 50 %).</p>')
+    for files in zip_longest(*(row.get('pictures', ()) for row in longest.values())):
+        for (method, row), file in zip(longest.items(), files, strict=True):
+            if file:
+                frame = int(Path(file).stem.rpartition('-')[2])
+                parts.append(_figure(file, 'strip', f'{method}, frame {frame} of {row["frames"]}'))
     for method, row in longest.items():
-        missing = f', {row["missing_frames"]} missing' if row.get('missing_frames') else ''
-        caption = f'{method}, {row["frames"]} frames{missing}'
-        parts += [_figure(file, caption, 'strip') for file in row.get('pictures', ())]
+        if row.get('missing_frames'):
+            missing = counted(row['missing_frames'], 'frame')
+            parts.append(f'<p>{html.escape(method)}: {missing} not delivered.</p>')
         if row.get('notes'):
             notes = ''.join(f'<li>{html.escape(str(note))}</li>' for note in row['notes'])
-            parts.append(f'<details><summary>{method}: notes</summary><ul>{notes}</ul></details>')
+            title = f'{html.escape(method)}: {counted(len(row["notes"]), "note")}'
+            parts.append(f'<details><summary>{title}</summary><ul>{notes}</ul></details>')
     return '\n'.join(parts)
 
 
-def _figure(file: str, caption: str, kind: str) -> str:
-    caption = html.escape(caption)
-    return (
-        f'<figure><img class="{kind}" src="{html.escape(file)}" alt="{caption}">'
-        f'<figcaption>{caption}</figcaption></figure>'
-    )
+def _figure(file: str, kind: str, caption: str = '', alt: str = '') -> str:
+    below = f'<figcaption>{html.escape(caption)}</figcaption>' if caption else ''
+    image = f'<img class="{kind}" src="{html.escape(file)}" alt="{html.escape(caption or alt)}">'
+    return f'<figure>{image}{below}</figure>'

@@ -8,10 +8,10 @@ import numpy as np
 
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.evaluation.results import Row
-from depthsync_ros.evaluation.tables import completed, longest, mean, shared
+from depthsync_ros.evaluation.tables import completed, counted, longest, mean, shared
 
 FOLDER = 'plots'
-SIZE_INCHES = (6.4, 3.6)
+SIZE_INCHES = (7.2, 3.6)
 
 
 def write_plots(rows: Sequence[Row], out: Path) -> list[str]:
@@ -89,9 +89,10 @@ def _against_length(pyplot: Any, rows: Sequence[Row], name: str, label: str) -> 
         points = [point for point in points if point[1] is not None]
         axes.plot(*zip(*points, strict=True), marker='o', markersize=3, label=method)
     count = len({row['sequence'] for row in rows})
-    axes.set(xlabel='frames', ylabel=label, title=f'mean over {count} sequences')
+    axes.set(xlabel='frames', ylabel=label, title=f'{label}, mean of {counted(count, "sequence")}')
+    axes.set_xticks(frames)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize='small')
+    _legend(figure)
     return figure
 
 
@@ -105,8 +106,10 @@ def _window_scales(pyplot: Any, rows: Sequence[Row]) -> Any:
         scales = [float('nan') if scale is None else scale for scale in row['window_scales']]
         axes.plot([start for start, _ in row['windows']], scales, marker='o', label=row['method'])
     axes.axhline(1.0, color='grey', linewidth=0.8)
-    axes.set(xlabel="window's first frame", ylabel='depth / true depth', title=rows[0]['sequence'])
-    axes.legend(fontsize='small')
+    title = f"{rows[0]['sequence']}: each window's scale"
+    axes.set(xlabel="window's first frame", ylabel='depth / true depth', title=title)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    _legend(figure)
     return figure
 
 
@@ -124,9 +127,14 @@ def _trajectory(pyplot: Any, rows: Sequence[Row]) -> Any:
         path = np.array(row['trajectory'], float)
         axes.plot(path[:, first], path[:, second], label=row['method'])
     axes.set(xlabel=f'{"xyz"[first]} [m]', ylabel=f'{"xyz"[second]} [m]', aspect='equal')
-    axes.set_title(rows[0]['sequence'])
-    axes.legend(fontsize='small')
+    axes.set_title(f"{rows[0]['sequence']}: the camera's path")
+    _legend(figure)
     return figure
+
+
+def _legend(figure: Any) -> None:
+    """Name the lines beside the plot, where they hide none."""
+    figure.legend(loc='outside right upper', fontsize='small', frameon=False)
 
 
 def _save(pyplot: Any, figure: Any, out: Path, name: str) -> str:

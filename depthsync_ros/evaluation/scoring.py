@@ -19,13 +19,15 @@ from depthsync_ros.evaluation.metrics import (
     align,
     as_row,
     depth_errors,
-    frame_absrel,
+    frame_errors,
+    mean_errors,
     oracle_depth,
     scale_drift,
     to_size,
     window_scales,
 )
 from depthsync_ros.evaluation.trajectory import aligned_positions, MIN_POSES, pose_errors
+from depthsync_ros.evaluation.windows import SeenWindow
 
 IMAGES_BYTES = 2_000_000_000  # of colour that is kept; a larger video is read again
 MAX_POINTS = 200  # of a trajectory that a result keeps for its plot
@@ -95,57 +97,60 @@ def score(prediction: Prediction, truth: Truth, how: str) -> Scored:
     row['seconds_per_frame'] = prediction.seconds / len(truth.depth_m)
     row['cpu_seconds_per_frame'] = prediction.cpu_seconds / len(truth.depth_m)
     row['peak_mb'] = prediction.peak_mb
-    row['windows'] = [[window.start, len(window)] for window in prediction.windows]
+    row['windows'] = [[window.frames[0], len(window.frames)] for window in prediction.windows]
     row['notes'] = list(prediction.notes)
     return Scored(row, depth_m)
 
 
 def _score_depth(prediction: Prediction, truth: Truth, how: str, row: dict[str, Any]) -> Maps:
     values = to_size(prediction.values, *truth.depth_m.shape[1:])
-    delivered = np.isfinite(values).any(axis=(1, 2))
+    known_pixels = np.isfinite(values).mean(axis=(1, 2))
+    delivered = known_pixels > 0.0
     if not delivered.any():
         raise InputError('not one frame of depth was delivered: see the notes of the windows')
     how = 'none' if prediction.kind == 'metric' else how
+    kept = slice(None) if delivered.all() else delivered  # a slice copies nothing
     aligned = np.full(values.shape, np.nan, np.float32)
-    kept_truth = truth.depth_m[delivered]
-    aligned[delivered] = align(
-        values[delivered],
+    kept_truth = truth.depth_m[kept]
+    windows = [window.among(delivered) for window in prediction.windows]
+    aligned[kept] = align(
+        values[kept],
         kept_truth,
         truth.max_depth_m,
         how,
-        prediction.windows,
+        windows,
         kind=prediction.kind,
     )
-    row |= as_row(depth_errors(aligned[delivered], kept_truth, truth.max_depth_m))
+    errors = frame_errors(aligned, truth.depth_m, truth.max_depth_m)
+    row |= as_row(mean_errors(errors[kept], truth.max_depth_m))
     row['alignment'] = how
     row['missing_frames'] = int((~delivered).sum())
-    row['unknown_pixels'] = float(1.0 - np.isfinite(values[delivered]).mean())
-    per_frame = frame_absrel(aligned, truth.depth_m, truth.max_depth_m)
-    row['frame_absrel'] = [_rounded(value) for value in per_frame]
+    row['unknown_pixels'] = float(1.0 - known_pixels[kept].mean())
+    row['frame_absrel'] = [_rounded(value) for value in errors[:, 0]]
     poses = np.where(delivered[:, None, None], truth.world_T_cam, np.nan)
     row['mfc'] = multi_frame_consistency(
         aligned, truth.depth_m, poses, truth.camera, truth.max_depth_m
     )
     row['tae_percent'] = temporal_alignment_error(aligned, poses, truth.camera)
     if prediction.own:
-        _score_windows(prediction, truth, aligned, delivered, row)
+        seen = replace(truth, depth_m=kept_truth, world_T_cam=truth.world_T_cam[kept])
+        row |= _score_windows(prediction.own, windows, aligned[kept], seen)
     return aligned
 
 
 def _score_windows(
-    prediction: Prediction,
-    truth: Truth,
-    aligned: Maps,
-    delivered: np.ndarray,
-    row: dict[str, Any],
-) -> None:
-    """Add the oracle of the same windows on the same frames, and the windows' scales."""
-    oracle = oracle_depth(prediction.own, prediction.windows, truth.depth_m, truth.max_depth_m)
-    errors = depth_errors(oracle[delivered], truth.depth_m[delivered], truth.max_depth_m)
-    row['oracle_absrel'], row['oracle_delta1'] = errors.absrel, errors.delta1
-    scales = window_scales(aligned, truth.depth_m, truth.max_depth_m, prediction.windows)
-    row['window_scales'] = [_rounded(value) for value in scales]
-    row['scale_drift'] = scale_drift(scales)
+    own: Sequence[Maps], windows: Sequence[SeenWindow], depth_m: Maps, truth: Truth
+) -> dict[str, Any]:
+    """Give the oracle of the same windows on the same frames, and the windows' scales."""
+    oracle = oracle_depth(own, windows, truth.depth_m, truth.max_depth_m)
+    errors = depth_errors(oracle, truth.depth_m, truth.max_depth_m)
+    scales = window_scales(depth_m, truth.depth_m, truth.max_depth_m, windows)
+    return {
+        'oracle_absrel': errors.absrel,
+        'oracle_delta1': errors.delta1,
+        'window_scales': [_rounded(value) for value in scales],
+        'scale_drift': scale_drift(scales),
+    }
 
 
 def _score_poses(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+import re
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from depthsync_ros.evaluation.results import Row
 PAIRS = (('depthsync', 'baseline'), ('depthsync', 'post_both'))
 PAIRED_SCORES = {'AbsRel': 'absrel', 'MFC': 'mfc'}
 REFERENCE = 'baseline'  # what the share of drift removed is against
+EVERY_RESULT, BY_METHOD, IN_PAIRS = 'Every result', 'Methods', 'Differences'  # titles begin so
+BLANK = '—'  # in Markdown and on the page; an empty cell in CSV
+NUMBERS = re.compile(r'[\d.+\-/— ]*( to [\d.+\-]+)?')
 # Columns of results.csv: what identifies a result, then its scores.
 COLUMNS = (
     'dataset',
@@ -77,12 +81,31 @@ class Table:
     head: tuple[str, ...]
     body: tuple[tuple[str, ...], ...]
 
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Say which columns hold nothing but numbers, and are set to the right."""
+        columns = zip(*self.body, strict=True)
+        return tuple(all(NUMBERS.fullmatch(cell) for cell in column) for column in columns)
+
     def markdown(self) -> str:
-        """Write it as Markdown."""
-        lines = [f'### {self.title}', '', '| ' + ' | '.join(self.head) + ' |']
-        lines.append('|' + '---|' * len(self.head))
-        lines += ['| ' + ' | '.join(row) + ' |' for row in self.body]
-        return '\n'.join(lines) + '\n'
+        """Write it as Markdown that can be read as it is: columns are as wide as their cells."""
+        columns = zip(self.head, *self.body, strict=True)
+        widths = [max(3, *map(len, column)) for column in columns]  # a rule needs 3
+        numeric = self.numeric
+
+        def line(cells: Sequence[str]) -> str:
+            padded = (
+                cell.rjust(width) if right else cell.ljust(width)
+                for cell, width, right in zip(cells, widths, numeric, strict=True)
+            )
+            return f'| {" | ".join(padded)} |'
+
+        rule = (
+            f' {"-" * (width - 1)}: ' if right else f' {"-" * width} '
+            for width, right in zip(widths, numeric, strict=True)
+        )
+        lines = [f'### {self.title}', '', line(self.head), f'|{"|".join(rule)}|']
+        return '\n'.join([*lines, *map(line, self.body)]) + '\n'
 
 
 def completed(rows: Iterable[Row]) -> list[dict[str, Any]]:
@@ -117,14 +140,19 @@ def longest(rows: Sequence[Row]) -> list[Row]:
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """Make every table that the results support; the last two are of the longest results."""
+    """
+    Make every table that the results support.
+
+    The longest comes first and those that matter most last, where a terminal shows them; they
+    are of the longest results.
+    """
     rows = completed(rows)
     fair = shared(rows)
-    made = [by_length(fair, 'Depth by length: AbsRel / δ1', _depth_cell)]
+    made = [by_result(rows)]
+    made.append(by_length(fair, 'Depth by length: AbsRel / δ1', _depth_cell))
     made.append(by_length(fair, 'Excess of AbsRel over the oracle, by length', _excess_cell))
     posed = shared([row for row in rows if row.get('ate_m') is not None])
     made.append(by_length(posed, 'Poses by length: ATE [m] / RPE [m] / RPE [deg]', _pose_cell))
-    made.append(by_result(rows))
     made.append(by_method(longest(fair)))
     made.append(in_pairs(longest(fair)))
     return [table for table in made if table.body]
@@ -159,7 +187,7 @@ def by_method(rows: Sequence[Row]) -> Table:
         'oracle': ('oracle_absrel', 3),
         'excess': ('excess', 4),
         'scale drift': ('scale_drift', 3),
-        'ATE [m]': ('ate_m', 3),
+        'ATE [m]': ('ate_m', 4),
         'RPE [m]': ('rpe_trans_m', 4),
         'RPE [deg]': ('rpe_rot_deg', 3),
         's/frame': ('seconds_per_frame', 3),
@@ -172,7 +200,7 @@ def by_method(rows: Sequence[Row]) -> Table:
         cells = [_shown(mean(own, name), digits) for name, digits in columns.values()]
         body.append((method, str(len(own)), _shown(_drift_removed(own, rows), 2), *cells))
     head = ('method', 'n', 'drift removed', *columns)
-    return Table('Methods, mean over sequences and seeds that all have', head, tuple(body))
+    return Table(f'{BY_METHOD}, mean over sequences and seeds that all have', head, tuple(body))
 
 
 def in_pairs(rows: Sequence[Row]) -> Table:
@@ -183,7 +211,7 @@ def in_pairs(rows: Sequence[Row]) -> Table:
             differences = paired_differences(rows, left, right, score)
             if differences:
                 found = paired_interval(differences)
-                interval = f'{found.low:+.4f} to {found.high:+.4f}' if found.n > 1 else '—'
+                interval = f'{found.low:+.4f} to {found.high:+.4f}' if found.n > 1 else BLANK
                 body.append(
                     (
                         f'{left} - {right}',
@@ -195,13 +223,13 @@ def in_pairs(rows: Sequence[Row]) -> Table:
                     )
                 )
     head = ('difference', 'score', 'sequences', 'mean', '95 % interval', 'verdict')
-    return Table('Differences, paired by sequence', head, tuple(body))
+    return Table(f'{IN_PAIRS}, paired by sequence', head, tuple(body))
 
 
 def by_result(rows: Sequence[Row]) -> Table:
     """Make the table of every single result."""
     columns = ('sequence', 'method', 'seed')
-    scores = {'absrel': 3, 'delta1': 3, 'mfc': 4, 'oracle_absrel': 3, 'ate_m': 3}
+    scores = {'absrel': 3, 'delta1': 3, 'mfc': 4, 'oracle_absrel': 3, 'ate_m': 4}
     body = [
         (
             *(str(row[name]) for name in columns),
@@ -211,7 +239,7 @@ def by_result(rows: Sequence[Row]) -> Table:
         for row in rows
     ]
     head = (*columns, 'frames', 'AbsRel', 'δ1', 'MFC', 'oracle', 'ATE [m]')
-    return Table('Every result', head, tuple(body))
+    return Table(EVERY_RESULT, head, tuple(body))
 
 
 def write_tables(rows: Sequence[Row], out: Path) -> list[Table]:
@@ -224,14 +252,15 @@ def write_tables(rows: Sequence[Row], out: Path) -> list[Table]:
     names = {
         'Depth': 'depth_by_length.csv',
         'Poses': 'poses_by_length.csv',
-        'Methods,': 'methods.csv',
-        'Differences,': 'differences.csv',
+        BY_METHOD: 'methods.csv',
+        IN_PAIRS: 'differences.csv',
     }
     for table in made:
-        file = names.get(table.title.split()[0])
+        file = names.get(table.title.split()[0].rstrip(','))
         if file:
             with (out / file).open('w', newline='', encoding='utf-8') as stream:
-                csv.writer(stream).writerows([table.head, *table.body])
+                lines = ([cell.replace(BLANK, '') for cell in row] for row in table.body)
+                csv.writer(stream).writerows([table.head, *lines])
     return made
 
 
@@ -250,6 +279,16 @@ def mean(rows: Sequence[Row], name: str) -> float | None:
     values = [row[name] for row in rows if row.get(name) is not None]
     values = [value for value in values if np.isfinite(value)]
     return float(np.mean(values)) if values else None
+
+
+def counted(count: int, what: str) -> str:
+    """
+    Say how many.
+
+    >>> counted(1, 'frame'), counted(2, 'frame')
+    ('1 frame', '2 frames')
+    """
+    return f'{count} {what}' if count == 1 else f'{count} {what}s'
 
 
 def _drift_removed(own: Sequence[Row], rows: Sequence[Row]) -> float | None:
@@ -276,7 +315,7 @@ def _excess_cell(rows: Sequence[Row]) -> str:
 
 
 def _pose_cell(rows: Sequence[Row]) -> str:
-    names = {'ate_m': 3, 'rpe_trans_m': 4, 'rpe_rot_deg': 3}
+    names = {'ate_m': 4, 'rpe_trans_m': 4, 'rpe_rot_deg': 3}
     return ' / '.join(_shown(mean(rows, name), digits) for name, digits in names.items())
 
 
@@ -285,4 +324,4 @@ def _difference(left: float | None, right: float | None) -> float | None:
 
 
 def _shown(value: float | None, digits: int) -> str:
-    return '—' if value is None or not np.isfinite(value) else f'{value:.{digits}f}'
+    return BLANK if value is None or not np.isfinite(value) else f'{value:.{digits}f}'

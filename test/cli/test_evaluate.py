@@ -42,7 +42,7 @@ def test_one_command_scores_renders_and_does_not_repeat(data, capsys) -> None:
 
     printed = capsys.readouterr().out
     assert status == 0
-    assert '| truth | 0.000 / 1.000 | 0.000 / 1.000 |' in printed
+    assert '| truth  |  0.000 / 1.000 |  0.000 / 1.000 |' in printed
     first = (out / 'results.jsonl').read_bytes()
     assert first.count(b'\n') == 4
     for name in ('tables.md', 'results.csv', 'depth_by_length.csv', 'index.html'):

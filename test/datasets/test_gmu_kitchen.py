@@ -11,30 +11,35 @@ scipy_io = pytest.importorskip('scipy.io', reason='scipy reads .mat files')
 CAMERA = Camera(
     1920, 1080, 1047.7637710998533, 1051.1749325842486, 959.26120509632392, 529.11546499433564
 )
-SCALE = -6.9887  # of scene 3, in the page's file of scales
+# The page's file of scales, one for each scene: less than 0, the camera looks along -z.
+SCALES = (-6.238, -2.6919, -6.9887, -6.1620, -6.1817, -7.7468, -5.8562, -6.1502, -5.9528)
+SCALE = SCALES[2]
 
 
-def reconstruction(wall, index):
+def reconstruction(wall, index, scale=SCALE):
     """Turn a metric optical pose into Rw2c and Tw2c: Bundler's axes, COLMAP's unit."""
     flip = np.diag([1.0, -1.0, -1.0])
     cam_T_world = np.linalg.inv(wall.world_T_cam(index))
-    return flip @ cam_T_world[:3, :3], flip @ cam_T_world[:3, 3] * abs(SCALE)
+    return flip @ cam_T_world[:3, :3], flip @ cam_T_world[:3, 3] * abs(scale)
 
 
 def write(root, wall):
+    for index in range(wall.frames):
+        scene = root / 'gmu_scene_003'
+        write_image(scene / f'Images/rgb_{index + 1}.png', wall.rgb())
+        write_image(scene / f'Depths/depth_{index + 1}.png', wall.steps(index, 1000.0))
+    write_poses(root, wall, 3)
+
+
+def write_poses(root, wall, scene):
     poses = []
     for index in range(wall.frames):
-        name = f'rgb_{index + 1}.png'
-        write_image(root / f'gmu_scene_003/Images/{name}', wall.rgb())
-        write_image(
-            root / f'gmu_scene_003/Depths/depth_{index + 1}.png', wall.steps(index, 1000.0)
-        )
-        rotation, translation = reconstruction(wall, index)
-        poses.append((name, rotation, translation[None]))
+        rotation, translation = reconstruction(wall, index, SCALES[scene - 1])
+        poses.append((f'rgb_{index + 1}.png', rotation, translation[None]))
     fields = [('imgName', object), ('Rw2c', object), ('Tw2c', object)]
     folder = root / 'gmu-kitchens_info/scene_pose_info'
     folder.mkdir(parents=True)
-    file = folder / 'scene_3_reconstruct_info_frame_sort.mat'
+    file = folder / f'scene_{scene}_reconstruct_info_frame_sort.mat'
     scipy_io.savemat(file, {'frames': np.array(poses, fields)})
 
 
@@ -45,6 +50,46 @@ def test_depth_is_millimetres_and_poses_are_metric_optical(tmp_path) -> None:
     (video,) = open_gmu_kitchen(tmp_path)
 
     check(video, wall, step_m=0.0005)
+    assert np.diff([shot.stamp_ns for shot in video.shots]).tolist() == [33_333_333]  # 30 Hz
+
+
+@pytest.mark.parametrize('scene', range(1, 10))
+def test_each_scenes_own_scale_makes_metres(tmp_path, scene) -> None:
+    wall = Wall(CAMERA, frames=2)
+    write_poses(tmp_path, wall, scene)
+    for name in ('rgb_1.png', 'rgb_2.png'):
+        write_image(tmp_path / f'gmu_scene_00{scene}/Images/{name}', np.zeros((2, 2), np.uint8))
+
+    (video,) = open_gmu_kitchen(tmp_path)
+
+    first, second = (shot.world_T_cam for shot in video.shots)
+    moved = np.linalg.inv(wall.world_T_cam(0)) @ wall.world_T_cam(1)
+    assert np.linalg.inv(first) @ second == pytest.approx(moved, abs=1e-9)
+
+
+def test_frames_are_in_the_order_of_numbers_and_missing_depth_is_counted(tmp_path) -> None:
+    wall = Wall(CAMERA, frames=2)
+    write(tmp_path, wall)
+    scene = tmp_path / 'gmu_scene_003'
+    for number in (9, 10):  # by name, rgb_10 comes before rgb_9
+        write_image(scene / f'Images/rgb_{number}.png', wall.rgb())
+
+    (video,) = open_gmu_kitchen(tmp_path)
+
+    assert len(video) == 4
+    assert np.isnan(video.read(2).depth_m).all()
+    assert video.counts == {
+        'frames without true depth': 2,
+        'frames without a true pose': 2,
+        'gaps in time': 1,
+    }
+
+
+def test_a_folder_that_is_no_scene_is_refused(tmp_path) -> None:
+    write_image(tmp_path / 'kitchen/Images/rgb_1.png', np.zeros((4, 4, 3), np.uint8))
+
+    with pytest.raises(InputError, match='a scene is named gmu_scene_001'):
+        open_gmu_kitchen(tmp_path)
 
 
 def test_the_poses_put_points_where_the_datasets_own_script_puts_them(tmp_path) -> None:

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from wall import check, Wall, write_image
@@ -51,7 +53,7 @@ def oxts_line(world_T_imu):
     return ' '.join(f'{number:.13f}' for number in numbers) + '\n'
 
 
-def write(root, wall, annotated=None):
+def write(root, wall, annotated=None, part='val'):
     day = root / 'raw/2011_09_26'
     path = day / DRIVE
     imu_T_cam = np.linalg.inv(CAM2_T_CAM0 @ RECTIFY @ CAM_T_VELO @ VELO_T_IMU)
@@ -67,7 +69,7 @@ def write(root, wall, annotated=None):
         (path / f'oxts/data/{name}.txt').write_text(oxts_line(world_T_imu))
         stamps += f'2011-09-26 13:02:25.{900_000_000 + index:09d}\n'
         if annotated is None or index in annotated:
-            depth = root / f'depth/val/{DRIVE}/proj_depth/groundtruth/image_02/{name}.png'
+            depth = root / f'depth/{part}/{DRIVE}/proj_depth/groundtruth/image_02/{name}.png'
             write_image(depth, wall.steps(index, 256.0))
     (path / 'image_02/timestamps.txt').write_text(stamps)
     projection = np.array([
@@ -96,10 +98,28 @@ def test_depth_is_256_a_metre_and_poses_follow_the_devkit(tmp_path) -> None:
 
     # 1e-4 m: camera 2's offset is fx b / fx of seven digits, and the projection is metres
     # from 1e6 m; half a step of depth is 2 mm.
-    check(video, wall, step_m=0.5 / 256.0, pose_tolerance=1e-4)
-    assert video.max_depth_m == 80.0
+    check(video, wall, step_m=0.5 / 256.0, pose_tolerance=1e-4, max_depth_m=80.0)
     assert video.shots[1].stamp_ns - video.shots[0].stamp_ns == 1  # nanoseconds are kept
     assert video.shots[0].stamp_ns // 10**9 == 1317042145  # 2011-09-26 13:02:25 UTC
+
+
+def test_time_stamps_are_utc_wherever_the_machine_is(tmp_path, monkeypatch) -> None:
+    write(tmp_path, Wall(CAMERA, frames=1))
+    monkeypatch.setenv('TZ', 'Asia/Tokyo')
+    time.tzset()
+    try:
+        (video,) = open_kitti(tmp_path)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert video.shots[0].stamp_ns // 10**9 == 1317042145
+
+
+def test_the_training_part_is_read_too(tmp_path) -> None:
+    write(tmp_path, Wall(CAMERA, frames=1), part='train')
+
+    assert [video.name for video in open_kitti(tmp_path)] == [DRIVE]
 
 
 def test_images_without_annotated_depth_are_skipped_and_counted(tmp_path) -> None:
@@ -116,6 +136,24 @@ def test_a_missing_calibration_is_named(tmp_path) -> None:
     (tmp_path / 'raw/2011_09_26/calib_imu_to_velo.txt').unlink()
 
     with pytest.raises(InputError, match=r'calib_imu_to_velo.txt is missing'):
+        open_kitti(tmp_path)
+
+
+def test_what_of_a_drive_is_missing_is_named(tmp_path) -> None:
+    write(tmp_path, Wall(CAMERA, frames=2))
+    images = tmp_path / f'raw/2011_09_26/{DRIVE}/image_02'
+
+    stamps = images / 'timestamps.txt'
+    stamps.write_text(stamps.read_text().splitlines()[0])
+    with pytest.raises(InputError, match='fewer lines than there are images'):
+        open_kitti(tmp_path)
+    for name in ('0000000000', '0000000001'):
+        (images / f'data/{name}.png').rename(images / f'data/{name[:-2]}5{name[-1]}.png')
+    with pytest.raises(InputError, match='annotates none of the images'):
+        open_kitti(tmp_path)
+    for file in (images / 'data').iterdir():
+        file.unlink()
+    with pytest.raises(InputError, match='holds no images of the drive'):
         open_kitti(tmp_path)
 
 

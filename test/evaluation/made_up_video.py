@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from depthsync_ros.core.camera import Camera
@@ -43,4 +44,25 @@ def noisy_video(frames: int = 8, seed: int = 7) -> Video:
             [-np.sin(angle), 0.0, np.cos(angle)],
         ]
         poses[i, :3, 3] = 0.03 * i, -0.01 * i, 0.02 * i
+    return Video(disparity.astype(np.float32).astype(np.float64), truth, poses, CAMERA)
+
+
+def random_video(seed: int, frames: int = 8) -> Video:
+    """
+    Make arrays at random: what is known differs from frame to frame, the sizes differ too.
+
+    Convention: as `noisy_video`; the last frame has no valid truth, the prediction is smaller
+        than the truth and partly 0 or negative, and the camera turns about every axis.
+    """
+    random = np.random.default_rng(seed)
+    blocks = random.uniform(0.4, 11.0, (frames, CAMERA.height // 4, CAMERA.width // 4))
+    truth = np.kron(blocks, np.ones((1, 4, 4)))
+    half = truth[:, ::2, ::2]
+    disparity = 0.4 / half - 0.05 + random.normal(0.0, 0.05, half.shape)
+    for i in range(frames):
+        truth[i][random.random(truth[i].shape) < i / (frames - 1)] = 0.0
+    poses = np.tile(np.eye(4), (frames, 1, 1))
+    for i in range(frames):
+        poses[i, :3, :3] = cv2.Rodrigues(random.normal(0.0, 0.01, 3))[0]
+        poses[i, :3, 3] = random.normal(0.0, 0.02, 3)
     return Video(disparity.astype(np.float32).astype(np.float64), truth, poses, CAMERA)

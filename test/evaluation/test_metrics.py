@@ -1,4 +1,4 @@
-from made_up_video import noisy_video
+from made_up_video import noisy_video, random_video
 import numpy as np
 import pytest
 
@@ -9,12 +9,13 @@ from depthsync_ros.evaluation.metrics import (
     depth_errors,
     drift_removed,
     fit_affine,
-    frame_absrel,
+    frame_errors,
     oracle_depth,
     scale_drift,
     to_size,
     window_scales,
 )
+from depthsync_ros.evaluation.windows import consecutive
 
 MAX_DEPTH_M = 10.0
 # One least-squares fit in float64 on 1e4 values near 1 keeps about 12 digits.
@@ -63,31 +64,59 @@ def test_errors_are_averaged_per_frame_before_over_frames() -> None:
     scores = depth_errors(depth, truth, MAX_DEPTH_M)
 
     assert scores.absrel == pytest.approx((0.0 + 0.5) / 2.0)  # over pixels it would be 0.5 / 3
-    assert frame_absrel(depth, truth, MAX_DEPTH_M) == pytest.approx(
+    assert frame_errors(depth, truth, MAX_DEPTH_M)[:, 0] == pytest.approx(
         [0.0, 0.5, np.nan], nan_ok=True
     )
 
 
-def test_the_public_evaluations_give_the_same_figures() -> None:
-    # Figures of DepthCrafter's benchmark/eval/eval.py (absrel, deltas, rmse, log10; commit of
-    # 2025) on the arrays of noisy_video(), with its device set to the CPU; Video Depth
-    # Anything's benchmark/eval/eval.py gives absrel, delta1 and rmse alike to 1e-11.
-    public = {
-        'absrel': 0.13740157624657087,
-        'delta1': 0.8048946261405945,
-        'delta2': 0.9974397420883179,
-        'delta3': 1.0,
-        'rmse_m': 0.5737536049869487,
-        'log10': 0.05963203919232814,
-    }
-    video = noisy_video()
+# What the public evaluations print for the arrays of made_up_video.py, saved as they expect
+# them, with the device set to the CPU and every metric of metric.py asked for. Maximum depth 10.
+# DepthCrafter: github.com/Tencent/DepthCrafter at e5186120a71ecb56b69f9e89654198b4eadfaf60,
+#   benchmark/eval/eval.py, eval_single() with metric.py.
+# Video Depth Anything: github.com/DepthAnything/Video-Depth-Anything at
+#   4f5ae23172ba60fd7bc11ef671cca678842c7072, benchmark/eval/eval.py, eval_depthcrafter().
+# log10 is of one frame at a time, averaged: asked for a whole video, theirs is over all pixels.
+PUBLIC = {
+    'noisy, DepthCrafter': (
+        noisy_video(),
+        (0.13740157624657087, 0.8048946261405945, 0.9974397420883179, 1.0),
+        0.5737536049869487,
+        0.05963203905963135,
+    ),
+    'noisy, Video Depth Anything': (
+        noisy_video(),
+        (0.13740157624651517, 0.8048946261405945, 0.9974397420883179, 1.0),
+        0.5737536049858022,
+        None,
+    ),
+    'random, DepthCrafter': (
+        random_video(11),
+        (0.3257000323124132, 0.4688950479030609, 0.7455459237098694, 0.8791702389717102),
+        2.327210100709793,
+        0.14149230549843733,
+    ),
+    'random, Video Depth Anything': (
+        random_video(11),
+        (0.32570003275808207, 0.4688950479030609, 0.7455459237098694, 0.8791702389717102),
+        2.3272101033664265,
+        None,
+    ),
+}
 
-    depth = align(video.disparity, video.truth_m, MAX_DEPTH_M)
+
+@pytest.mark.parametrize('case', PUBLIC)
+def test_the_public_evaluations_give_the_same_figures(case) -> None:
+    video, (absrel, *deltas), rmse_m, log10 = PUBLIC[case]
+    disparity = to_size(video.disparity, *video.truth_m.shape[1:])
+
+    scores = depth_errors(align(disparity, video.truth_m, MAX_DEPTH_M), video.truth_m, MAX_DEPTH_M)
 
     # 1e-6: the public code counts in float32 and adds 1e-8 m to the truth.
-    assert as_row(depth_errors(depth, video.truth_m, MAX_DEPTH_M)) == pytest.approx(
-        public, abs=1e-6
-    )
+    assert scores.absrel == pytest.approx(absrel, abs=1e-6)
+    assert [scores.delta1, scores.delta2, scores.delta3] == pytest.approx(deltas, abs=1e-6)
+    assert scores.rmse_m == pytest.approx(rmse_m, abs=1e-6)
+    if log10 is not None:
+        assert scores.log10 == pytest.approx(log10, abs=1e-6)
 
 
 def test_least_squares_agree_with_the_hand_made_line() -> None:
@@ -139,12 +168,12 @@ def test_an_unknown_pixel_scores_as_far_away_not_as_left_out() -> None:
 
 def test_each_window_has_its_own_affine_under_window_alignment_and_in_the_oracle() -> None:
     truth = np.clip(noisy_video(frames=6).truth_m, 0.5, 9.0)
-    windows = (range(4), range(2, 6))
+    windows = consecutive([range(4), range(2, 6)])
     own = [0.3 / truth[0:4] + 0.1, 0.8 / truth[2:6] + 0.4]
     final = np.concatenate([own[0], own[1][2:]])
 
     oracle = oracle_depth(own, windows, truth, MAX_DEPTH_M)
-    aligned = align(final[4:], truth[4:], MAX_DEPTH_M, 'window', [range(2)])
+    aligned = align(final[4:], truth[4:], MAX_DEPTH_M, 'window', consecutive([range(2)]))
 
     assert depth_errors(oracle, truth, MAX_DEPTH_M).absrel == pytest.approx(
         0.0, abs=1e-6
@@ -157,7 +186,8 @@ def test_the_oracle_of_one_window_is_the_video_alignment() -> None:
     video = noisy_video()
     count = len(video.truth_m)
 
-    oracle = oracle_depth([video.disparity], [range(count)], video.truth_m, MAX_DEPTH_M)
+    window = consecutive([range(count)])
+    oracle = oracle_depth([video.disparity], window, video.truth_m, MAX_DEPTH_M)
 
     aligned = align(video.disparity, video.truth_m, MAX_DEPTH_M)
     assert oracle == pytest.approx(aligned, rel=1e-5)  # the oracle is float32
@@ -166,14 +196,20 @@ def test_the_oracle_of_one_window_is_the_video_alignment() -> None:
 def test_windows_with_a_gap_are_refused() -> None:
     truth = np.ones((6, 2, 2)) * np.array([1.0, 2.0])
 
-    with pytest.raises(InputError, match='cover 2 of 6 frames'):
-        align(1.0 / truth, truth, MAX_DEPTH_M, 'window', [range(2), range(4, 6)])
+    with pytest.raises(InputError, match='cover 4 of 6 frames'):
+        align(1.0 / truth, truth, MAX_DEPTH_M, 'window', consecutive([range(2), range(4, 6)]))
 
 
 def test_the_share_of_drift_removed_is_one_at_the_oracle_and_zero_at_the_baseline() -> None:
     assert drift_removed(0.2, 0.1, 0.1) == 1.0
     assert drift_removed(0.2, 0.2, 0.1) == 0.0
-    assert np.isnan(drift_removed(0.1, 0.1, 0.1))
+
+
+def test_the_share_of_a_drift_too_small_to_divide_by_is_blank() -> None:
+    assert drift_removed(0.111, 0.1, 0.1) == pytest.approx(1.0)
+    assert drift_removed(0.109, 0.1, 0.1) is None
+    assert drift_removed(0.1, 0.05, 0.1) is None
+    assert drift_removed(0.05, 0.05, 0.1) is None  # worse than nothing to begin with
 
 
 def test_window_scales_tell_a_window_that_is_too_large() -> None:
@@ -181,7 +217,7 @@ def test_window_scales_tell_a_window_that_is_too_large() -> None:
     depth = truth.copy()
     depth[3:] *= 1.5
 
-    scales = window_scales(depth, truth, MAX_DEPTH_M, [range(3), range(3, 6)])
+    scales = window_scales(depth, truth, MAX_DEPTH_M, consecutive([range(3), range(3, 6)]))
 
     assert scales == pytest.approx([1.0, 1.5])
     assert scale_drift(scales) == pytest.approx(np.log(1.5) / 2.0)  # of two values, half the gap

@@ -63,6 +63,23 @@ def test_the_page_refers_only_to_files_that_are_there(results) -> None:
     assert '<wave>' not in text
 
 
+def test_what_matters_most_is_first_and_methods_stand_one_below_the_other(results) -> None:
+    text = (results / 'index.html').read_text()
+    titles = re.findall(r'<(?:h2|summary)>([^<]*)<', text)
+    strips = re.findall(r'<figcaption>([^<]*)</figcaption>', text)
+
+    assert titles[0].startswith('Methods')
+    assert titles.index('Every result') == titles.index('Plots') - 1
+    assert strips[:4] == [
+        'baseline, frame 0 of 10',
+        'post_scale, frame 0 of 10',
+        'baseline, frame 4 of 10',
+        'post_scale, frame 4 of 10',
+    ]
+    assert 'class="text">method' in text
+    assert 'class="text">AbsRel' not in text
+
+
 @pytest.mark.skipif(BROWSER is None, reason=f'none of {", ".join(BROWSERS)} is installed')
 def test_a_browser_shows_every_picture_and_number(results) -> None:
     page = results / 'probed.html'

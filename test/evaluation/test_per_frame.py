@@ -1,6 +1,8 @@
 """Tiny random-weight models of the classes that people download."""
 
+from dataclasses import replace
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,6 +73,69 @@ def test_depth_anything_is_scored_as_disparity_and_its_metric_form_as_metres(
         row = score(three[1], decode(video, 3, 10.0)[1], 'video').row
         assert row['alignment'] == alignment
         assert 0.0 < row['absrel'] < 50.0
+
+
+class Asked:
+    """Stands for a library's pipeline: keeps the images it is asked about."""
+
+    def __init__(self, model_type=''):
+        self.model = SimpleNamespace(config=SimpleNamespace(model_type=model_type))
+        self.default_denoising_steps = 3
+        self.images, self.seeds, self.steps = [], [], set()
+
+    def set_progress_bar_config(self, **_):
+        pass
+
+    def __call__(self, image, *, num_inference_steps=0, generator=None, **_):
+        self.images.append(np.asarray(image))
+        self.steps.add(num_inference_steps)
+        if generator is not None:
+            self.seeds.append(generator.initial_seed())
+        depth = torch.ones(1, 24, 32)
+        return (
+            SimpleNamespace(prediction=depth.numpy()) if generator else {'predicted_depth': depth}
+        )
+
+
+@pytest.mark.parametrize(
+    ('model_type', 'kind'),
+    [('zoedepth', 'metric'), ('depth_pro', 'metric'), ('dpt', 'disparity')],
+)
+def test_models_that_are_metric_by_design_are_known(monkeypatch, model_type, kind) -> None:
+    pytest.importorskip('transformers', reason='transformers is optional')
+    monkeypatch.setattr('transformers.pipeline', lambda *_, **__: Asked(model_type))
+
+    assert load_transformers('somewhere', 0).kind == kind
+
+
+@pytest.mark.parametrize('library', ['transformers', 'diffusers'])
+def test_each_frame_is_asked_about_once_in_rgb(monkeypatch, library) -> None:
+    pytest.importorskip(library, reason=f'{library} is optional')
+    asked = Asked()
+    colour = replace(Wave(3).video(), shots=[coloured(shot) for shot in Wave(3).video().shots])
+    if library == 'transformers':
+        monkeypatch.setattr('transformers.pipeline', lambda *_, **__: asked)
+        method = load_transformers('somewhere', 5)
+    else:
+        loader = 'diffusers.MarigoldDepthPipeline.from_pretrained'
+        monkeypatch.setattr(loader, lambda *_, **__: asked)
+        method = load_marigold('somewhere', 5)
+
+    list(method.predict(colour, [3], lambda: None))
+
+    assert len(asked.images) == 3
+    for index, image in enumerate(asked.images):
+        assert np.array_equal(image, colour.read(index).frame.rgb)
+    if library == 'diffusers':
+        assert len(set(asked.seeds)) == 3, 'each frame has noise of its own'
+        assert asked.steps == {3}, "the model's own number of steps"
+
+
+def coloured(shot):
+    """Make the three channels different."""
+    return replace(
+        shot, read_rgb=lambda: (shot.read_rgb() // np.array([1, 2, 4])).astype(np.uint8)
+    )
 
 
 @pytest.fixture(scope='module')

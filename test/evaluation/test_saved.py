@@ -57,6 +57,27 @@ def test_16_bit_images_hold_disparity_or_millimetres(tmp_path) -> None:
     assert absrel(SavedDepth(tmp_path / 'metric', 'metric')) < 1e-3
 
 
+def test_0_in_an_image_of_depth_is_unknown_and_far_in_one_of_disparity(tmp_path) -> None:
+    steps = 1000.0 * TRUTH
+    steps[:, :4] = 0.0
+    write_frames(tmp_path, steps)
+
+    for kind, unknown in (('metric', True), ('depth', True), ('disparity', False)):
+        ((_, prediction),) = SavedDepth(tmp_path, kind).predict(WAVE.video(), [FRAMES], int)
+        assert np.isnan(prediction.values[:, :4]).all() == unknown
+        assert np.isfinite(prediction.values[:, 4:]).all()
+
+
+def test_arrays_and_images_of_another_form_are_refused(tmp_path) -> None:
+    (tmp_path / 'wave').mkdir()
+    cv2.imwrite(str(tmp_path / 'wave/000000.png'), np.ones((24, 32), np.uint8))
+    with pytest.raises(InputError, match='is not a 16-bit image of one channel'):
+        absrel(SavedDepth(tmp_path, 'metric'), frames=1)
+    np.savez(tmp_path / 'wave.npz', depth=TRUTH[0])
+    with pytest.raises(InputError, match=r'is \(24, 32\), not \(frames, height, width\)'):
+        absrel(SavedDepth(tmp_path, 'metric'), frames=1)
+
+
 def test_one_npz_a_frame_is_read_in_the_order_of_names(tmp_path) -> None:
     (tmp_path / 'wave').mkdir()
     for i in range(FRAMES):

@@ -5,6 +5,7 @@ from tiny_video import Wave
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.evaluation.methods import Prediction
 from depthsync_ros.evaluation.scoring import decode, score
+from depthsync_ros.evaluation.windows import consecutive
 
 FRAMES = 24
 
@@ -18,9 +19,9 @@ def truth_and_values():
 def test_a_perfect_prediction_scores_perfect_everywhere() -> None:
     pytest.importorskip('evo', reason='evo is an optional extra')
     truth, poses = truth_and_values()
-    windows = (range(14), range(10, FRAMES))
+    windows = consecutive([range(14), range(10, FRAMES)])
     values = 1.0 / truth.depth_m
-    own = [0.5 * values[w.start : w.stop] + 0.1 for w in windows]
+    own = [0.5 * values[list(w.frames)] + 0.1 for w in windows]
 
     row = score(Prediction(values, 'disparity', poses, windows, own), truth, 'video').row
 

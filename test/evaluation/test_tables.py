@@ -9,6 +9,7 @@ from depthsync_ros.evaluation.tables import (
     completed,
     mean,
     shared,
+    Table,
     tables,
     write_csv,
     write_tables,
@@ -63,14 +64,38 @@ def test_the_table_by_length_has_means_and_their_numbers() -> None:
 
     assert table.head == ('method', '150 frames (n=2)', '210 frames (n=1)')
     assert table.body == (('baseline', '0.30', '0.30'), ('depthsync', '0.17', '0.00'))
-    assert table.markdown().splitlines()[2] == '| method | 150 frames (n=2) | 210 frames (n=1) |'
+    assert table.markdown().splitlines()[2:] == [
+        '| method    | 150 frames (n=2) | 210 frames (n=1) |',
+        '| --------- | ---------------: | ---------------: |',
+        '| baseline  |             0.30 |             0.30 |',
+        '| depthsync |             0.17 |             0.00 |',
+    ]
 
 
 def test_tables_that_nothing_supports_are_left_out() -> None:
     assert not [table for table in tables(ROWS) if 'Poses' in table.title]
     posed = [{**r, 'ate_m': 0.1, 'rpe_trans_m': 0.01, 'rpe_rot_deg': 0.5} for r in ROWS]
     (poses,) = [table for table in tables(posed) if 'Poses' in table.title]
-    assert poses.body[0][1] == '0.100 / 0.0100 / 0.500'
+    assert poses.body[0][1] == '0.1000 / 0.0100 / 0.500'
+
+
+def test_numbers_are_set_to_the_right_and_words_to_the_left() -> None:
+    cells = ('name', '3', '-0.1', '0.1 / 0.2', '—', '-0.1 to +0.2', 'no interval: 2 needed')
+    table = Table('T', ('a',) * 7, (cells,))
+
+    assert table.numeric == (False, True, True, True, True, True, False)
+    assert table.markdown().splitlines()[3].startswith('| ---- | --: | ---: |')
+
+
+def test_a_share_of_too_small_a_drift_is_an_empty_cell(tmp_path) -> None:
+    small = [row('baseline', 'a', 150, 0.104), row('depthsync', 'a', 150, 0.102)]
+
+    write_tables(small, tmp_path)
+
+    with (tmp_path / 'results.csv').open() as stream:
+        assert [line['drift_removed'] for line in csv.DictReader(stream)] == ['', '']
+    with (tmp_path / 'methods.csv').open() as stream:
+        assert [line['drift removed'] for line in csv.DictReader(stream)] == ['', '']
 
 
 def test_files_hold_what_the_tables_say(tmp_path) -> None:
