@@ -6,7 +6,7 @@ message is spelled once, here, completely; a `Vocabulary` says which classes the
 library is imported.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,12 +15,16 @@ import numpy as np
 from depthsync_ros.calibration import calibration_of
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.frames import DepthFrame, WindowReport
-from depthsync_ros.core.rigid import invert
-from depthsync_ros.core.shapes import Transform
+from depthsync_ros.core.shapes import Covariance, Transform
+from depthsync_ros.encoding.cloud import coloured_points, FIELDS, POINT
+from depthsync_ros.encoding.compressed_depth import compress_depth, compress_millimetres
+from depthsync_ros.encoding.millimetres import millimetres
 from depthsync_ros.images import pixel_bytes
 
 WORLD_FRAME = 'depthsync_world'
 NS_PER_SECOND = 1_000_000_000
+FLOAT, MILLIMETRES = '32FC1', '16UC1'
+UNKNOWN_COVARIANCE = np.full((6, 6), np.nan)
 
 
 class Vocabulary(Protocol):
@@ -46,11 +50,55 @@ class Messages:
     """Makes every message that the package publishes or writes."""
 
     words: Vocabulary
-    world_frame: str = WORLD_FRAME
 
-    def depth_image(self, frame: DepthFrame) -> Any:
-        """sensor_msgs/Image: 32FC1, NaN where depth is unknown (REP 118)."""
-        return self.image(frame.stamp_ns, frame.frame_id, '32FC1', frame.depth)
+    def depth_image(self, frame: DepthFrame, encoding: str = FLOAT) -> Any:
+        """
+        sensor_msgs/Image (REP 118): 32FC1, NaN unknown, or 16UC1 in millimetres, 0 unknown.
+
+        Millimetres of a frame that is not metric are unknown, all of them.
+        """
+        pixels = frame.depth if encoding == FLOAT else _millimetres(frame)
+        return self.image(frame.stamp_ns, frame.frame_id, encoding, pixels)
+
+    def compressed_depth(self, frame: DepthFrame, encoding: str = FLOAT) -> Any:
+        """sensor_msgs/CompressedImage of the depth image, as image_transport's compressedDepth."""
+        if encoding == FLOAT:
+            data = compress_depth(frame.depth)
+        else:
+            data = compress_millimetres(_millimetres(frame))
+        kind = f'{encoding}; compressedDepth png'
+        return self.compressed_image(frame.stamp_ns, frame.frame_id, kind, data)
+
+    def point_cloud(self, frame: DepthFrame) -> Any:
+        """sensor_msgs/PointCloud2: organised, xyz and rgb, NaN where depth is unknown."""
+        points = coloured_points(frame)
+        height, width = points.shape
+        field, float32 = self.words.message('sensor_msgs/msg/PointField'), 7
+        return self.words.message('sensor_msgs/msg/PointCloud2')(
+            header=self.header(frame.stamp_ns, frame.frame_id),
+            height=height,
+            width=width,
+            fields=[
+                field(name=name, offset=4 * position, datatype=float32, count=1)
+                for position, name in enumerate(FIELDS)
+            ],
+            is_bigendian=False,
+            point_step=POINT.itemsize,
+            row_step=POINT.itemsize * width,
+            data=self.words.sequence(points.reshape(-1).view(np.uint8)),
+            is_dense=bool(np.isfinite(frame.depth).all()),
+        )
+
+    def path(self, frame_id: str, stamps_ns: Sequence[int], poses: Sequence[Transform]) -> Any:
+        """nav_msgs/Path, stamped as its last pose."""
+        stamped = self.words.message('geometry_msgs/msg/PoseStamped')
+        return self.words.message('nav_msgs/msg/Path')(
+            header=self.header(stamps_ns[-1], frame_id),
+            poses=[
+                stamped(header=self.header(stamp_ns, frame_id), pose=self._pose(pose))
+                for stamp_ns, pose in zip(stamps_ns, poses, strict=True)
+            ],
+        )
 
     def image(self, stamp_ns: int, frame_id: str, encoding: str, pixels: np.ndarray) -> Any:
         """sensor_msgs/Image of pixels that already are in the encoding's type and order."""
@@ -93,49 +141,45 @@ class Messages:
             ),
         )
 
-    def odometry(self, stamp_ns: int, frame_id: str, world_T_cam: Transform) -> Any:
+    def odometry(
+        self,
+        stamp_ns: int,
+        parent: str,
+        child: str,
+        parent_T_child: Transform,
+        covariance: Covariance = UNKNOWN_COVARIANCE,
+    ) -> Any:
         """
-        nav_msgs/Odometry: the optical frame's pose in the run's world.
+        nav_msgs/Odometry: the child's pose in the parent.
 
-        The covariance of the pose is all zero, ROS's word for unknown. The twist is not
-        derived; -1 as the first number of its covariance says so.
+        Where the pose's covariance is unknown, and always for the twist, which is not derived,
+        the first number is -1, as sensor_msgs/Imu has it: a zero would claim certainty.
         """
         make = self.words.message
-        no_twist = np.zeros(36)
-        no_twist[0] = -1.0
         zero = make('geometry_msgs/msg/Vector3')
         return make('nav_msgs/msg/Odometry')(
-            header=self.header(stamp_ns, self.world_frame),
-            child_frame_id=frame_id,
+            header=self.header(stamp_ns, parent),
+            child_frame_id=child,
             pose=make('geometry_msgs/msg/PoseWithCovariance')(
-                pose=make('geometry_msgs/msg/Pose')(
-                    position=self._point('geometry_msgs/msg/Point', world_T_cam),
-                    orientation=self._quaternion(world_T_cam),
-                ),
-                covariance=np.zeros(36),
+                pose=self._pose(parent_T_child), covariance=_covariance(covariance)
             ),
             twist=make('geometry_msgs/msg/TwistWithCovariance')(
                 twist=make('geometry_msgs/msg/Twist')(
                     linear=zero(x=0.0, y=0.0, z=0.0), angular=zero(x=0.0, y=0.0, z=0.0)
                 ),
-                covariance=no_twist,
+                covariance=_covariance(UNKNOWN_COVARIANCE),
             ),
         )
 
-    def world_transform(self, stamp_ns: int, frame_id: str, world_T_cam: Transform) -> Any:
-        """
-        geometry_msgs/TransformStamped with the world as the image frame's child.
-
-        So the robot's camera never gets a second parent.
-        """
-        cam_T_world = invert(world_T_cam)
+    def transform(self, stamp_ns: int, parent: str, child: str, parent_T_child: Transform) -> Any:
+        """geometry_msgs/TransformStamped: the child's pose in the parent."""
         make = self.words.message
         return make('geometry_msgs/msg/TransformStamped')(
-            header=self.header(stamp_ns, frame_id),
-            child_frame_id=self.world_frame,
+            header=self.header(stamp_ns, parent),
+            child_frame_id=child,
             transform=make('geometry_msgs/msg/Transform')(
-                translation=self._point('geometry_msgs/msg/Vector3', cam_T_world),
-                rotation=self._quaternion(cam_T_world),
+                translation=self._point('geometry_msgs/msg/Vector3', parent_T_child),
+                rotation=self._quaternion(parent_T_child),
             ),
         )
 
@@ -188,6 +232,12 @@ class Messages:
         seconds, nanoseconds = divmod(stamp_ns, NS_PER_SECOND)
         return self.words.message('builtin_interfaces/msg/Time')(sec=seconds, nanosec=nanoseconds)
 
+    def _pose(self, a_T_b: Transform) -> Any:
+        return self.words.message('geometry_msgs/msg/Pose')(
+            position=self._point('geometry_msgs/msg/Point', a_T_b),
+            orientation=self._quaternion(a_T_b),
+        )
+
     def _point(self, name: str, a_T_b: Transform) -> Any:
         x, y, z = (float(value) for value in a_T_b[:3, 3])
         return self.words.message(name)(x=x, y=y, z=z)
@@ -195,6 +245,20 @@ class Messages:
     def _quaternion(self, a_T_b: Transform) -> Any:
         x, y, z, w = (float(value) for value in quat_xyzw(a_T_b))
         return self.words.message('geometry_msgs/msg/Quaternion')(x=x, y=y, z=z, w=w)
+
+
+def _millimetres(frame: DepthFrame) -> np.ndarray:
+    if not frame.metric:
+        return np.zeros(frame.depth.shape, np.uint16)
+    return millimetres(frame.depth)
+
+
+def _covariance(covariance: Covariance) -> np.ndarray:
+    if np.isfinite(covariance).all():
+        return covariance.reshape(-1)
+    unknown = np.zeros(36)
+    unknown[0] = -1.0
+    return unknown
 
 
 def nanoseconds(stamp: Any) -> int:

@@ -70,7 +70,7 @@ def import_folder(job: FolderJob) -> tuple[int, int]:
 class _FolderWriter:
     def __init__(self, out: BagWriter, job: FolderJob, camera: Camera) -> None:
         self._out, self._job, self._camera = out, job, camera
-        self._make = Messages(out.words, TRUTH_WORLD)
+        self._make = Messages(out.words)
         if job.compressed:
             self._image = out.add(f'{IMAGE}/compressed', 'sensor_msgs/msg/CompressedImage')
         else:
@@ -99,7 +99,7 @@ class _FolderWriter:
             truth = self._make.image(stamp_ns, name, '16UC1', depth)
             self._out.write(self._depth, stamp_ns, truth)
         if shot.world_T_cam is not None:
-            odometry = self._make.odometry(stamp_ns, name, shot.world_T_cam)
+            odometry = self._make.odometry(stamp_ns, TRUTH_WORLD, name, shot.world_T_cam)
             self._out.write(self._odometry, stamp_ns, odometry)
 
 

@@ -19,6 +19,7 @@ from depthsync_ros.bags.storage import (
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.frames import DepthFrame, Frame, Output, StageSeconds, WindowReport
 from depthsync_ros.core.pipeline import Pipeline
+from depthsync_ros.core.rigid import invert
 from depthsync_ros.core.settings import MetricSettings
 from depthsync_ros.messages import Messages, WORLD_FRAME
 
@@ -103,7 +104,7 @@ def process_bag(job: BagJob, pipeline: Pipeline, progress: Progress) -> Tally:
         storage = bag.storage if job.storage == 'input' else job.storage
         with BagWriter(job.target, storage, overwrite=job.overwrite) as out:
             camera = find_camera(bag, job.camera, out.words)
-            results = _Results(out, Messages(out.words, job.world_frame), tally)
+            results = _Results(out, Messages(out.words), job.world_frame, tally)
             if not job.results_only:
                 _copy_topics(bag, out, tally)
             results.add_topics()
@@ -148,6 +149,7 @@ class _Results:
 
     out: BagWriter
     make: Messages
+    world_frame: str
     tally: Tally
     log_ns: dict[int, int] = field(default_factory=dict)
 
@@ -190,12 +192,13 @@ class _Results:
         if frame.world_T_cam is None:
             return
         self.tally.posed += 1
-        odometry = self.make.odometry(stamp_ns, name, frame.world_T_cam)
+        world, pose = self.world_frame, frame.world_T_cam
+        odometry = self.make.odometry(stamp_ns, world, name, pose, frame.pose_covariance)
         self.out.write(self.odometry, log_ns, odometry)
         if not name:
             self.tally.note('the images have no frame_id: no tf was written')
             return
-        transform = self.make.world_transform(stamp_ns, name, frame.world_T_cam)
+        transform = self.make.transform(stamp_ns, name, world, invert(pose))
         self.out.write(self.tf, log_ns, self.tf_message(transforms=[transform]))
 
 

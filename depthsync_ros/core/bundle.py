@@ -6,7 +6,7 @@ import numpy as np
 
 from depthsync_ros.core.poses import place_points, Sightings, WindowPoses
 from depthsync_ros.core.rigid import exponential, invert, transform
-from depthsync_ros.core.shapes import Mask, Points, Transform
+from depthsync_ros.core.shapes import Covariance, Mask, Points, Transform
 from depthsync_ros.core.tracks import REFERENCE_WIDTH
 
 DEPTH_SIGMA = 0.4  # relative error of the network's depth of one point, over the whole window
@@ -52,9 +52,12 @@ class Bundle:
         points), the relative standard deviation of that depth; belief (frames, points) in
         [0, 1], how far each sighting is believed; seen_information (points, 3, 3), what
         reprojection and the prior tell of each point, the network's depth left out.
+        pose_covariance (frames, 6, 6), of each camera's position and rotation about the axes
+        of the bundle's frame; zero for a camera that was held, NaN for one without a pose.
     """
 
     poses: WindowPoses
+    pose_covariance: Covariance
     points_window: Points
     depth: np.ndarray
     deviation: np.ndarray
@@ -113,6 +116,19 @@ class _Linear:
     belief: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """
+    One step of the adjustment, and the equations of the poses that it solved.
+
+    Shapes: of_poses (free, 6), of_points (points, 3), system (6 * free, 6 * free).
+    """
+
+    of_poses: np.ndarray
+    of_points: np.ndarray
+    system: np.ndarray
+
+
 def adjust(
     seen: Sightings,
     poses: WindowPoses,
@@ -143,13 +159,45 @@ def adjust(
     problem = _state(seen, poses.posed, points, prior, fixed)
     points = np.nan_to_num(points, nan=1.0)
     free = poses.posed & ~fixed
+    chosen = _most_sighted(problem)
     if free.any():
-        chosen = _most_sighted(problem)
         cam_T_window = _move_cameras(problem.only(chosen), cam_T_window, points[chosen], free)
     points = _move_points(problem, cam_T_window, points)
+    covariance = _pose_covariance(problem.only(chosen), cam_T_window, points[chosen], free)
     supported = _supported(problem, cam_T_window, points, free)
     poses = replace(poses, posed=poses.posed & (supported | ~free))
-    return _summary(seen, poses, problem, cam_T_window, points)
+    covariance[~poses.posed] = np.nan
+    return _summary(seen, poses, covariance, problem, cam_T_window, points)
+
+
+def _pose_covariance(
+    problem: _Problem, cam_T_window: Transform, points: Points, free: Mask
+) -> Covariance:
+    """
+    Give each moved camera's covariance, (frames, 6, 6): the inverse of the normal equations.
+
+    The points' uncertainty is in it, the cameras that were held are taken as exact, and the
+    errors of sightings as independent; where these scatter more than was assumed, so does it.
+    """
+    covariance = np.zeros((len(free), 6, 6))
+    if not free.any():
+        return covariance
+    linear = _linearise(problem, cam_T_window, points)
+    system = _schur(problem, linear, cam_T_window, points, free).system
+    blocks = np.linalg.inv(system).reshape(free.sum(), 6, free.sum(), 6)
+    of_step = _scatter(linear) * np.einsum('fifj->fij', blocks)
+    window_R_cam = np.swapaxes(cam_T_window[free][:, :3, :3], -1, -2)
+    turn = np.zeros((len(of_step), 6, 6))
+    turn[:, :3, :3] = turn[:, 3:, 3:] = window_R_cam
+    covariance[free] = turn @ of_step @ np.swapaxes(turn, -1, -2)
+    return covariance
+
+
+def _scatter(linear: _Linear) -> float:
+    """Say by how much the reprojection's variance exceeds what was assumed; never below one."""
+    weight, residual = linear.weight[..., :2], linear.residual[..., :2]
+    believed = max(float(linear.belief.sum()), 1.0)
+    return max(float((weight * residual**2).sum()) / (2.0 * believed), 1.0)
 
 
 def _supported(problem: _Problem, cam_T_window: Transform, points: Points, free: Mask) -> Mask:
@@ -220,10 +268,10 @@ def _move_cameras(
 ) -> Transform:
     for _ in range(CAMERA_STEPS):
         linear = _linearise(problem, cam_T_window, points)
-        step_pose, step_point = _schur(problem, linear, cam_T_window, points, free)
+        solved = _schur(problem, linear, cam_T_window, points, free)
         cam_T_window = cam_T_window.copy()
-        cam_T_window[free] = exponential(step_pose) @ cam_T_window[free]
-        points = points + step_point
+        cam_T_window[free] = exponential(solved.of_poses) @ cam_T_window[free]
+        points = points + solved.of_points
     return cam_T_window
 
 
@@ -269,8 +317,8 @@ def _schur(
     cam_T_window: Transform,
     points: Points,
     free: Mask,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Solve the damped normal equations, points eliminated first; (free, 6) and (points, 3)."""
+) -> _Step:
+    """Solve the damped normal equations, points eliminated first."""
     of_point, right_point = _of_points(problem, linear, cam_T_window, points)
     inverse = np.linalg.inv(of_point + _damping(of_point))
     by_point = linear.by_camera_point[free]
@@ -288,7 +336,7 @@ def _schur(
         system[frame * 6 : frame * 6 + 6, frame * 6 : frame * 6 + 6] += block
     step_pose = np.linalg.solve(system, right_pose.reshape(-1) - reduced @ right_point.reshape(-1))
     back = right_point - (wide.T @ step_pose).reshape(count, 3)
-    return step_pose.reshape(frames, 6), (inverse @ back[..., None])[..., 0]
+    return _Step(step_pose.reshape(frames, 6), (inverse @ back[..., None])[..., 0], system)
 
 
 def _turn(p: Points) -> np.ndarray:
@@ -311,6 +359,7 @@ def _damping(blocks: np.ndarray) -> np.ndarray:
 def _summary(
     seen: Sightings,
     poses: WindowPoses,
+    pose_covariance: Covariance,
     problem: _Problem,
     cam_T_window: Transform,
     points: Points,
@@ -330,6 +379,7 @@ def _summary(
     window_T_cam = np.where(poses.posed[:, None, None], invert(cam_T_window), np.nan)
     return Bundle(
         replace(poses, window_T_cam=window_T_cam),
+        pose_covariance,
         points,
         depth,
         np.sqrt(along) / depth,

@@ -9,7 +9,7 @@ from depthsync_ros.core.frames import Frame
 from depthsync_ros.core.landmarks import Landmarks, NO_LANDMARKS
 from depthsync_ros.core.scale import Gauge
 from depthsync_ros.core.settings import DepthSyncSettings
-from depthsync_ros.core.shapes import Latents, Map, Transform
+from depthsync_ros.core.shapes import Covariance, Latents, Map, Transform
 from depthsync_ros.core.shift import Shift
 from depthsync_ros.core.tracks import FrameTracks
 
@@ -29,7 +29,8 @@ class Solved:
     What is known of a frame after a window has had it.
 
     Shapes: latents (channels, rows, cols); disparity (height, width) at the network's size.
-    Units: disparity is the run's global disparity.
+    Units: disparity is the run's global disparity; pose_covariance as DepthFrame has it, in
+        the run's unit.
     """
 
     accepted: Accepted
@@ -37,6 +38,7 @@ class Solved:
     latents: Latents
     disparity: Map
     world_T_cam: Transform | None
+    pose_covariance: Covariance
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from depthsync_ros.core.rigid import BODY_T_OPTICAL
 from depthsync_ros.core.sampler import karras_sigmas, sample_euler
 from depthsync_ros.core.scale import cross_fade, Seam
 from depthsync_ros.core.settle import first_shift, fit_gauge, settle
-from depthsync_ros.core.shapes import Latents, Maps, Transform
+from depthsync_ros.core.shapes import Covariance, Latents, Maps, Transform
 from depthsync_ros.core.targets import guide
 from depthsync_ros.core.tracks import tabulate, WindowTracks
 from depthsync_ros.core.trajectory import join, world_from
@@ -68,9 +68,17 @@ def solve_window(context: WindowContext) -> WindowResult:
         disparity = geometry.bend(disparity, seam.gauge, shift, context.camera)
     world_T_window = _place(context, geometry)
     world_T_cam = _join(context, geometry, world_T_window)
+    covariance = _covariances(context, geometry, world_T_window)
     disparity = _blend(context, disparity)
     solved = tuple(
-        Solved(accepted, conditioning.frame(i), latents[i].clone(), disparity[i], world_T_cam[i])
+        Solved(
+            accepted,
+            conditioning.frame(i),
+            latents[i].clone(),
+            disparity[i],
+            world_T_cam[i],
+            covariance[i],
+        )
         for i, accepted in enumerate(context.frames)
     )
     run = Run(
@@ -143,6 +151,20 @@ def _join(
         if world_T_cam is not None or position < published:
             joined[position] = world_T_cam
     return joined
+
+
+def _covariances(
+    context: WindowContext, geometry: Geometry, world_T_window: Transform | None
+) -> Covariance:
+    """Give each frame's covariance about the world's axes; poses that are kept keep theirs."""
+    covariances = np.full((len(context.frames), 6, 6), np.nan)
+    if geometry.bundle is not None and world_T_window is not None:
+        turn = np.kron(np.eye(2), world_T_window[:3, :3])
+        covariances = turn @ geometry.bundle.pose_covariance @ turn.T
+    for position, solved in enumerate(context.known):
+        if solved.world_T_cam is not None:
+            covariances[position] = solved.pose_covariance
+    return covariances
 
 
 def _landmarks(geometry: Geometry, world_T_window: Transform | None) -> Landmarks:

@@ -7,7 +7,7 @@ import numpy as np
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.evidence import Evidence, NO_EVIDENCE
-from depthsync_ros.core.shapes import Map, RgbImage, Transform
+from depthsync_ros.core.shapes import Covariance, Map, RgbImage, Transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +47,13 @@ class DepthFrame:
     """
     The finished depth of one accepted frame.
 
-    Shapes: depth (height, width) float32, as large as the input image.
+    Shapes: depth (height, width) float32, as large as the input image; rgb is that image.
     Units: metres along the optical axis (REP 118) where metric; otherwise the run's own
         constant unit. NaN marks unknown depth.
     Convention: world_T_cam takes optical-frame points into the run's world, in depth's unit;
         None where no pose could be derived, which is never replaced by a guess.
+        pose_covariance is of its position and its rotation about the world's axes, relative to
+        the frames that earlier windows placed; NaN where unknown.
 
     index counts accepted frames of this run from 0.
     """
@@ -63,6 +65,8 @@ class DepthFrame:
     metric: bool
     camera: Camera
     world_T_cam: Transform | None
+    pose_covariance: Covariance
+    rgb: RgbImage
 
 
 @dataclass(frozen=True)

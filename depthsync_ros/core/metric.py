@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from depthsync_ros.core.errors import ScaleError
-from depthsync_ros.core.shapes import Transform
+from depthsync_ros.core.shapes import Covariance, Transform
 
 MIN_TRANSLATION_M = 0.03  # of the camera within a window; less is odometry's own noise
 LONG_SHARE = 0.3  # of a window's longest translation: shorter pairs are left out
@@ -159,6 +159,12 @@ class MetricScale:
         placed = world_T_cam.copy()
         placed[:3, 3] = self._position_m
         return placed
+
+    def spread(self, covariance: Covariance) -> Covariance:
+        """Scale a pose's covariance as `place` scales the pose; the scale's own error apart."""
+        units = np.array([self.scale or 1.0] * 3 + [1.0] * 3)
+        scaled: Covariance = covariance * np.outer(units, units)
+        return scaled
 
 
 def _translations(a_T_cam: Transform) -> np.ndarray:

@@ -174,6 +174,8 @@ class Pipeline:
             metric=scale is not None,
             camera=frame.camera,
             world_T_cam=None if world_T_cam is None else self._positions.place(world_T_cam),
+            pose_covariance=self._positions.spread(solved.pose_covariance),
+            rgb=frame.rgb,
         )
 
     def _report(

@@ -20,3 +20,4 @@ Ids: TypeAlias = Int64[np.ndarray, 'points']  # noqa: F821
 Pixels: TypeAlias = Float[np.ndarray, '*batch 2']
 Points: TypeAlias = Float[np.ndarray, '*batch 3']
 Transform: TypeAlias = Float64[np.ndarray, '*batch 4 4']
+Covariance: TypeAlias = Float64[np.ndarray, '*batch 6 6']

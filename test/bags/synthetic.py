@@ -222,6 +222,8 @@ class FakePipeline:
             metric=False,
             camera=frame.camera,
             world_T_cam=pose_of(index),
+            pose_covariance=np.eye(6),
+            rgb=frame.rgb,
         )
 
 

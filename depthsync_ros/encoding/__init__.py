@@ -1,0 +1,1 @@
+"""From the core's arrays to the bytes that ROS messages carry; imports no ROS."""
