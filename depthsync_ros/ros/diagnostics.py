@@ -1,6 +1,7 @@
 """The node's state for people and monitors: a diagnostic_msgs/DiagnosticStatus."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
@@ -12,6 +13,14 @@ MISSING_SHARE = 0.02  # of the images that should have come, before it is worth 
 MISSING_FEW = 3
 UNMATCHED_FEW = 10
 RELIABLE_REMEDY = 'raise input.history, or publish with reliable QoS and set input.reliability'
+
+
+@dataclass(frozen=True)
+class OutputHealth:
+    """What the outputs say of themselves: numbers, and what is wrong."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +41,7 @@ class Health:
     info_publishers: int
     metric: bool
     report: WindowReport | None = None  # the last window's
+    outputs: OutputHealth = field(default_factory=OutputHealth)
 
 
 def status(name: str, health: Health) -> DiagnosticStatus:
@@ -69,7 +79,7 @@ def _warnings(health: Health) -> list[str]:
         )
     if health.newly_dropped:
         found.append(f'{health.newly_dropped} frames dropped: {counts.last_loss}')
-    return found
+    return [*found, *health.outputs.warnings]
 
 
 def _silence(what: str, topic: str, publishers: int) -> str:
@@ -112,6 +122,7 @@ def _values(health: Health) -> dict[str, object]:
         'unit': 'metre' if health.metric else 'constant unit of this run (not metres)',
     }
     values |= {f'dropped: {why}': number for why, number in counts.dropped_for.items()}
+    values |= health.outputs.values
     if health.report is not None and health.report.metric_source != 'none':
         values['metric source'] = health.report.metric_source
         values['metric scale'] = f'{health.report.metric_scale:.4g}'

@@ -27,13 +27,13 @@ from depthsync_ros.core.settings import DepthSyncSettings, ModelSettings
 from depthsync_ros.ros import convert, params
 from depthsync_ros.ros import ledger as book
 from depthsync_ros.ros.convert import Arrival
-from depthsync_ros.ros.diagnostics import Health, status
+from depthsync_ros.ros.diagnostics import Health, OutputHealth, status
 from depthsync_ros.ros.inbox import Command, Inbox
 from depthsync_ros.ros.inputs import PairedInput
 from depthsync_ros.ros.ledger import Ledger
 from depthsync_ros.ros.metric_sources import TfOdometry
 from depthsync_ros.ros.outputs import Publishers
-from depthsync_ros.ros.settings import NodeSettings
+from depthsync_ros.ros.settings import check_together, NodeSettings
 from depthsync_ros.ros.worker import FLUSH, RESET, Worker
 
 LoadBackbone: TypeAlias = Callable[[ModelSettings], Backbone]
@@ -92,6 +92,7 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         """Load the model; a reason that a user can act on is FAILURE, and may be retried."""
         try:
             self._node_settings = params.read(self, ROOTS[1])
+            check_together(self._settings, self._node_settings)
             pipeline = Pipeline(self._load_backbone(self._settings.model), self._settings)
         except DepthSyncError as error:
             return self._fail(f'not configured: {error}')
@@ -99,7 +100,7 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         self._ledger = Ledger()
         self._dropped_before = 0
         self._pipeline = pipeline
-        self._results = Publishers(self, self._node_settings.tf, pipeline.length)
+        self._results = Publishers(self, self._node_settings, pipeline.length)
         self._services_made = [
             self.create_service(
                 Trigger,
@@ -131,7 +132,7 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         )
         self._worker.start()
         if self._settings.metric.source == 'odometry':
-            self._metres = TfOdometry(self, self._settings.metric)
+            self._metres = TfOdometry(self._results.robot.tree, self._settings.metric.odom_frame)
         self._input = PairedInput(self, settings, self._ledger, self._on_pair)
         self.get_logger().info(
             f'active: images from {self._input.image_topic}, calibration from '
@@ -170,8 +171,6 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         """Stop what runs, also where an activation failed half-way."""
         if self._input is not None:
             self._input.close()
-        if self._metres is not None:
-            self._metres.close()
         self._input = self._metres = None
         if self._worker is None:
             return SUCCESS
@@ -244,9 +243,10 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
     # ---- frames and commands in -----------------------------------------------------------------
 
     def _on_pair(self, arrival: Arrival) -> None:
+        self._results.arrive(arrival)
         metres = self._metres
         if metres is not None:
-            arrival = replace(arrival, evidence=metres.look_up(arrival).finish)
+            arrival = replace(arrival, evidence=metres.ask(arrival))
         displaced = self._inbox.put(arrival)
         if displaced is not None:
             why = book.DEACTIVATED if displaced is arrival else book.QUEUE_FULL
@@ -289,4 +289,5 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
             info_publishers=self.count_publishers(inputs.info_topic) if inputs else 0,
             metric=self._results.metric if self._results else False,
             report=self._results.report if self._results else None,
+            outputs=self._results.health() if self._results else OutputHealth(),
         )

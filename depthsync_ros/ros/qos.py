@@ -5,6 +5,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from depthsync_ros.ros.settings import InputSettings
 
 SHORTEST_RESULT_HISTORY = 64
+TF_HISTORY = 4096  # own transforms that may be on their way back to us
 
 
 def input_qos(settings: InputSettings) -> QoSProfile:

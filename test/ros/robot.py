@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import TransformStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from nav_msgs.msg import Odometry
@@ -34,6 +35,7 @@ HEIGHT, WIDTH = 48, 64
 PERIOD_NS = 33_333_333
 FIRST_NS = 1_700_000_000_000_000_123
 FRAME_ID = 'camera_optical'
+STEP_M = 0.02  # of the camera between two images, to its left
 ANSWER_S = 300.0  # of a machine that does much else; a failure alone takes so long
 DEEP = QoSProfile(depth=1000)
 TRANSITIONS = {
@@ -248,6 +250,15 @@ def camera_info(number: int) -> CameraInfo:
     message = CameraInfo(height=HEIGHT, width=WIDTH, distortion_model='plumb_bob', d=[0.0] * 5)
     message.k = [60.0, 0.0, 31.5, 0.0, 60.0, 23.5, 0.0, 0.0, 1.0]
     _stamp(message.header, number)
+    return message
+
+
+def odom_to_camera(number: int, parent: str = 'odom', child: str = FRAME_ID) -> TransformStamped:
+    message = TransformStamped(child_frame_id=child)
+    message.header.frame_id = parent
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns(number), 10**9)
+    message.transform.translation.x = -STEP_M * number
+    message.transform.rotation.w = 1.0
     return message
 
 

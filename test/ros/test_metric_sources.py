@@ -8,33 +8,23 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed here')
 
-from geometry_msgs.msg import TransformStamped
-from robot import FRAME_ID, Robot, stamp_ns, wait_until
+from robot import FRAME_ID, odom_to_camera, Robot, stamp_ns, STEP_M, wait_until
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer
 
 from depthsync_ros.core.settings import MetricSettings
-from depthsync_ros.ros import metric_sources
-from depthsync_ros.ros.metric_sources import Lookup
+from depthsync_ros.ros import lookups
+from depthsync_ros.ros.lookups import Lookup, LookupFailure
+from depthsync_ros.ros.metric_sources import evidence
 
-STEP_M = 0.02  # of the camera between two images, to its left
 FRAMES = 24
-
-
-def odometry(number: int, parent: str = 'odom', child: str = FRAME_ID) -> TransformStamped:
-    message = TransformStamped(child_frame_id=child)
-    message.header.frame_id = parent
-    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns(number), 10**9)
-    message.transform.translation.x = -STEP_M * number
-    message.transform.rotation.w = 1.0
-    return message
 
 
 def play(robot: Robot, publisher: Any, *, tf_late: int) -> None:
     """Send images, each image's odometry `tf_late` images after it."""
     for number in range(FRAMES + tf_late):
         if number >= tf_late:
-            publisher.publish(TFMessage(transforms=[odometry(number - tf_late)]))
+            publisher.publish(TFMessage(transforms=[odom_to_camera(number - tf_late)]))
         if number < FRAMES:
             robot.play([number], period_s=0.02)
     robot.flush_all(FRAMES)
@@ -86,36 +76,36 @@ def test_depth_and_odometry_are_metric_by_the_robots_tf(
 def test_a_failed_look_up_is_no_identity_and_says_why() -> None:
     lookup = Lookup(Buffer(), 'odom', FRAME_ID, stamp_ns(0))
 
-    evidence = lookup.finish()
+    found = evidence(lookup)
 
-    assert evidence.odom_T_cam is None
-    assert 'odom' in evidence.missing
+    assert found.odom_T_cam is None
+    assert 'odom' in found.missing
 
 
 def test_what_tf_said_when_the_image_came_is_kept_though_tf_forgets_it() -> None:
     buffer = Buffer()
-    buffer.set_transform(odometry(0), 'test')
-    buffer.set_transform(odometry(2), 'test')
+    buffer.set_transform(odom_to_camera(0), 'test')
+    buffer.set_transform(odom_to_camera(2), 'test')
     lookup = Lookup(buffer, 'odom', FRAME_ID, stamp_ns(1))
     assert not lookup.attempt()
 
     for number in (3000, 3001):  # 100 s later; the buffer keeps 10 s
-        buffer.set_transform(odometry(number), 'test')
+        buffer.set_transform(odom_to_camera(number), 'test')
 
-    assert lookup.finish().odom_T_cam[0, 3] == pytest.approx(-STEP_M, abs=1e-6)
-    forgotten = Lookup(buffer, 'odom', FRAME_ID, stamp_ns(1)).finish()
-    assert forgotten.odom_T_cam is None
+    assert lookup.finish()[0, 3] == pytest.approx(-STEP_M, abs=1e-6)
+    with pytest.raises(LookupFailure):
+        Lookup(buffer, 'odom', FRAME_ID, stamp_ns(1)).finish()
 
 
 def test_tf_that_is_late_is_waited_for_only_if_it_can_come(monkeypatch: Any) -> None:
-    monkeypatch.setattr(metric_sources, 'WAIT_S', 0.0)
+    monkeypatch.setattr(lookups, 'WAIT_S', 0.0)
     buffer = Buffer()
-    buffer.set_transform(odometry(0), 'test')
-    buffer.set_transform(odometry(1), 'test')
+    buffer.set_transform(odom_to_camera(0), 'test')
+    buffer.set_transform(odom_to_camera(1), 'test')
     lookup = Lookup(buffer, MetricSettings().odom_frame, FRAME_ID, stamp_ns(2))
 
     assert lookup.attempt(), 'the future may still come'
-    buffer.set_transform(odometry(3), 'test')
+    buffer.set_transform(odom_to_camera(3), 'test')
 
     assert not lookup.attempt()
-    assert lookup.finish().odom_T_cam[0, 3] == pytest.approx(-2 * STEP_M, abs=1e-6)
+    assert lookup.finish()[0, 3] == pytest.approx(-2 * STEP_M, abs=1e-6)

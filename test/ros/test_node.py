@@ -265,7 +265,7 @@ def test_a_wrong_parameter_at_the_start_is_told(start_node) -> None:
     wait_until(lambda: node.process.poll() is not None)
 
     assert node.close() == 1
-    assert "'upside_down' is none of camera_to_world_child, off" in node.output
+    assert "'upside_down' is none of camera_to_world_child, world_to" in node.output
     assert 'Traceback' not in node.output
 
 
