@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from depthsync_ros.core.errors import InputError
-from depthsync_ros.core.shapes import RgbImage
+from depthsync_ros.core.shapes import Map, RgbImage
 
 
 class ImageLike(Protocol):
@@ -213,6 +213,30 @@ ENCODINGS = {
 
 # What depth cameras publish; a topic that holds one of these is not a camera to look through.
 DEPTH_ENCODINGS = ('16UC1', '32FC1', '64FC1')
+
+
+def decode_depth(image: ImageLike) -> Map:
+    """
+    Decode a depth image to metres by REP 118; NaN unknown.
+
+    16UC1 is millimetres, 0 unknown; 32FC1 and 64FC1 are metres, and what is not finite and
+    positive is unknown.
+
+    :raises InputError: another encoding, or sizes that contradict each other.
+    """
+    kinds = {'16UC1': 'u2', '32FC1': 'f4', '64FC1': 'f8'}
+    kind = kinds.get(image.encoding)
+    if kind is None:
+        raise InputError(
+            f'depth image has encoding {image.encoding!r}; known are {", ".join(kinds)}'
+        )
+    layout = Layout(1, int(kind[1]), _channels((0, 0, 0), 1))
+    order = '>' if image.is_bigendian else '<'
+    values = np.ascontiguousarray(_rows(image, layout)).view(order + kind).astype(np.float32)
+    depth_m = values * np.float32(1e-3) if kind == 'u2' else values
+    known = np.isfinite(depth_m) & (depth_m > 0.0)
+    decoded: Map = np.where(known, depth_m, np.float32(np.nan))
+    return decoded
 
 
 # ---- compressed images --------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from depthsync_ros.core.errors import InputError
 from depthsync_ros.images import (
     decode,
     decode_compressed,
+    decode_depth,
     ENCODINGS,
     pixel_bytes,
     UnknownEncodingError,
@@ -284,3 +285,34 @@ def test_depth_bytes_are_little_endian_floats_in_reading_order(depth) -> None:
 
     assert data.dtype == np.uint8
     assert np.array_equal(data.view('<f4').reshape(depth.shape), depth, equal_nan=True)
+
+
+class DepthImage:
+    def __init__(self, values: np.ndarray, encoding: str, *, big: bool = False, pad: int = 0):
+        rows = values.astype(values.dtype.newbyteorder('>' if big else '<'))
+        raw = np.ascontiguousarray(rows).view(np.uint8).reshape(len(values), -1)
+        padded = np.pad(raw, ((0, 0), (0, pad)), constant_values=7)
+        self.height, self.width, self.step = *values.shape, padded.shape[1]
+        self.encoding, self.is_bigendian, self.data = encoding, int(big), padded.tobytes()
+
+
+@pytest.mark.parametrize('big', [False, True])
+@pytest.mark.parametrize('pad', [0, 4])
+@pytest.mark.parametrize(
+    ('encoding', 'values'),
+    [
+        ('16UC1', np.array([[0, 1500], [65535, 1]], np.uint16)),
+        ('32FC1', np.array([[np.nan, 1.5], [65.535, 0.001]], np.float32)),
+        ('64FC1', np.array([[-1.0, 1.5], [65.535, 0.001]])),
+    ],
+)
+def test_depth_is_metres_and_nan_where_unknown(encoding, values, big, pad) -> None:
+    depth_m = decode_depth(DepthImage(values, encoding, big=big, pad=pad))
+
+    expected = np.array([[np.nan, 1.5], [65.535, 0.001]], np.float32)
+    np.testing.assert_allclose(depth_m, expected, rtol=1e-6)
+
+
+def test_a_colour_image_is_no_depth() -> None:
+    with pytest.raises(InputError, match="encoding 'rgb8'; known are 16UC1"):
+        decode_depth(DepthImage(np.zeros((2, 2), np.uint8), 'rgb8'))

@@ -112,6 +112,25 @@ def read_frames(bag: BagReader, camera: BagCamera) -> Iterator[tuple[int, Frame]
             yield message.log_ns, camera.frame(message)
 
 
+def find_depth(bag: BagReader, name: str, words: BagVocabulary) -> Topic:
+    """
+    Find the depth images that are meant: the topic of this name, or the only one.
+
+    :raises InputError: there is none, or several; the message lists what there is.
+    """
+    images = [topic for topic in bag.topics if topic.msgtype == IMAGE]
+    if name:
+        return _named(bag, images, name, 'depth')
+    depth = [topic for topic in images if topic.count and _holds_depth(bag, topic, words)]
+    if len(depth) == 1:
+        return depth[0]
+    what = f'several depth topics: {_listing(depth)}' if depth else 'no depth images'
+    raise InputError(
+        f'{bag.path} holds {what}; metric.source = depth reads one: name it with --depth-topic, '
+        'or set metric.source to another'
+    )
+
+
 def read_calibration_file(path: Path) -> Calibration:
     """
     Read a camera_calibration YAML file.

@@ -8,7 +8,7 @@ import re
 from typing import TypeAlias
 
 from depthsync_ros.bags.frames import BagCamera, CameraChoice, find_camera
-from depthsync_ros.bags.metric_sources import open_evidence, TfOdometry
+from depthsync_ros.bags.metric_sources import EvidenceSource, open_evidence
 from depthsync_ros.bags.storage import (
     BagMessage,
     BagReader,
@@ -51,6 +51,7 @@ class BagJob:
     duration_s: float = 0.0
     world_frame: str = WORLD_FRAME
     metric: MetricSettings = field(default_factory=MetricSettings)
+    depth_topic: str = ''
 
 
 @dataclass
@@ -110,7 +111,7 @@ def process_bag(job: BagJob, pipeline: Pipeline, progress: Progress) -> Tally:
             results.add_topics()
             if not job.start_s and not job.duration_s:
                 tally.frames_expected = camera.topic.count
-            with open_evidence(job.source, job.metric) as evidence:
+            with open_evidence(job.source, job.metric, job.depth_topic) as evidence:
                 run = _Run(pipeline, out, results, tally, progress, evidence)
                 _stream(bag, job, camera, run)
         return tally
@@ -211,7 +212,7 @@ class _Run:
     results: _Results
     tally: Tally
     progress: Progress
-    evidence: TfOdometry | None
+    evidence: EvidenceSource | None
 
     def push(self, log_ns: int, frame: Frame) -> None:
         self.tally.frames_in += 1

@@ -46,6 +46,12 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
         help='a camera_calibration YAML file instead of a camera_info topic',
     )
     parser.add_argument(
+        '--depth-topic',
+        default='',
+        metavar='NAME',
+        help='measured depth for --metric.source depth [the only one in the bag]',
+    )
+    parser.add_argument(
         '--rectified', action='store_true', help='the images are rectified: P describes them'
     )
     parser.add_argument(
@@ -137,4 +143,5 @@ def _job(args: argparse.Namespace, metric: 'MetricSettings') -> 'BagJob':
         duration_s=args.duration,
         world_frame=str(node['tf.world_frame']),
         metric=metric,
+        depth_topic=args.depth_topic,
     )

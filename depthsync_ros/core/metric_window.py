@@ -9,6 +9,7 @@ import numpy as np
 from depthsync_ros.core.camera import unproject
 from depthsync_ros.core.context import Run, Solved
 from depthsync_ros.core.errors import ScaleError
+from depthsync_ros.core.evidence import MetricDepth
 from depthsync_ros.core.geometry import sample_maps
 from depthsync_ros.core.ground import ground_height
 from depthsync_ros.core.metric import compare_translations, Observation
@@ -19,6 +20,10 @@ from depthsync_ros.core.shift import to_depth
 MIN_POINTS = 100  # sightings of landmarks that depth is held against; fewer say nothing of it
 PARALLAX_SIGMA = 0.01  # error of derived translation, as a share of the depth of what is seen
 LANDMARK_SIGMA = 0.03  # relative error of a window's depth against its landmarks
+
+MAX_SPREAD = math.log(2.0)  # of log(measured / derived); more, and they see different things
+MEASURED_SIGMA = 0.03  # relative error of a window's depth against measured depth
+INDEPENDENT = 10  # regions of a window whose errors are independent: a network's are smooth
 
 GROUND_FRAMES = 5  # of a window, spread over it
 GROUND_SIGMA = 0.08  # relative error of a height that is read off a network's depth
@@ -45,6 +50,8 @@ def observe(solved: Sequence[Solved], run: Run, settings: MetricSettings) -> Win
     """
     if settings.source == 'camera_height':
         return observe_camera_height(solved, run, settings.camera_height)
+    if settings.source == 'depth':
+        return observe_depth(solved, run)
     return observe_odometry(solved, run)
 
 
@@ -72,6 +79,53 @@ def _height(one: Solved, run: Run) -> float:
     camera = one.accepted.frame.camera.resized(cols, rows)
     points = unproject(camera, to_depth(one.disparity, run.shift.value)).reshape(-1, 3)
     return ground_height(points[np.isfinite(points[:, 2])])
+
+
+def observe_depth(solved: Sequence[Solved], run: Run) -> WindowMetres:
+    """
+    Hold a window's depth against depth that was measured at some of its pixels.
+
+    The median of all ratios wins: half of the measurements may be wild.
+
+    :raises ScaleError: there are too few, or they have nothing in common with ours.
+    """
+    votes = [
+        _measured_votes(one, measured, run)
+        for one in solved
+        if (measured := one.accepted.frame.evidence.depth) is not None
+    ]
+    together = np.concatenate(votes) if votes else np.zeros(0)
+    if len(together) < MIN_POINTS:
+        raise ScaleError(
+            f'depth was measured at {len(together)} pixels of the window where ours is known, '
+            f'{MIN_POINTS} are needed'
+        )
+    middle = float(np.median(together))
+    spread = 1.4826 * float(np.median(np.abs(together - middle)))
+    if spread > MAX_SPREAD:
+        raise ScaleError(
+            f'measured and derived depth differ by a factor that scatters by {spread:.2f} in the '
+            'logarithm: the depth image must be registered to the camera'
+        )
+    sigma = math.hypot(MEASURED_SIGMA, spread / math.sqrt(INDEPENDENT))
+    ratio = depth_against_landmarks(solved, run)
+    positions = Observation(middle - math.log(ratio), math.hypot(sigma, LANDMARK_SIGMA))
+    return WindowMetres(positions, Observation(middle, sigma))
+
+
+def _measured_votes(one: Solved, measured: MetricDepth, run: Run) -> np.ndarray:
+    """Give log(measured / derived) at every pixel that has both."""
+    camera = one.accepted.frame.camera
+    if measured.size != (camera.width, camera.height):
+        raise ScaleError(
+            f'measured depth is {measured.width}x{measured.height}, the image is '
+            f'{camera.width}x{camera.height}: depth must be registered to the camera, pixel by '
+            'pixel'
+        )
+    sampled = sample_maps(one.disparity[None], measured.pixels[None], camera)[0]
+    ratio = measured.depth_m * (sampled + run.shift.value)
+    votes: np.ndarray = np.log(ratio[(ratio > 0.0) & np.isfinite(ratio)])
+    return votes
 
 
 def observe_odometry(solved: Sequence[Solved], run: Run) -> WindowMetres:

@@ -17,6 +17,8 @@ from depthsync_ros.core.shift import Shift, to_depth
 from depthsync_ros.core.tracks import FrameTracks, PointTracker
 from depthsync_ros.core.windows import Window, WindowBuffer
 
+EVIDENCE = {'odometry': 'odometry', 'depth': 'measured depth'}  # that frames come with, by source
+
 
 class Pipeline:
     """
@@ -143,12 +145,14 @@ class Pipeline:
         """Take what the window says of metres; give what a person must know."""
         if self.settings.metric.source == 'none':
             return ()
+        source = self.settings.metric.source
         evidence = [solved.accepted.frame.evidence for solved in result.solved]
-        missing = [one.missing for one in evidence if one.odom_T_cam is None]
+        missing = [one.missing for one in evidence if not one.tells(source)]
         notes = []
-        if missing and self.settings.metric.source == 'odometry':
+        if missing and source in EVIDENCE:
             notes.append(
-                f'no odometry for {len(missing)} of {len(evidence)} frames: {missing[-1]}'
+                f'no {EVIDENCE[source]} for {len(missing)} of {len(evidence)} frames: '
+                f'{missing[-1]}'
             )
         try:
             seen = observe(result.solved, result.run, self.settings.metric)
@@ -207,7 +211,7 @@ class Pipeline:
             metric_source=self.settings.metric.source,
             metric_scale=float('nan') if scale is None else scale,
             metric_uncertainty=self._metric.estimate.uncertainty,
-            metric_frames=sum(one.odom_T_cam is not None for one in evidence),
+            metric_frames=sum(one.tells(self.settings.metric.source) for one in evidence),
         )
 
 

@@ -315,8 +315,18 @@ class MetricSettings(Settings):
         "'none': depth has one constant unit for the whole run, not metres. 'odometry': the "
         "robot's odometry in tf tells the scale; needs poses.derive and a camera that moves. "
         "'camera_height': the height over a ground plane that is in view does; needs a camera "
-        'that is level to 15 degrees.',
-        choices=('none', 'odometry', 'camera_height'),
+        "that is level to 15 degrees. 'depth': a depth camera's images do, sparse ones as well, "
+        'registered to the camera and of its size (16UC1 or 32FC1).',
+        choices=('none', 'odometry', 'camera_height', 'depth'),
+    )
+    depth_slop: float = setting(
+        0.02,
+        'Where metric.source is depth: how far the stamps of an image and of the measured depth '
+        'nearest to it may be apart. Larger forgives cameras that are not in step, and errs while '
+        'the robot moves.',
+        unit='seconds',
+        low=0.0,
+        high=10.0,
     )
     odom_frame: str = setting(
         'odom',

@@ -3,6 +3,7 @@
 from collections import deque
 import threading
 import time
+from typing import Protocol
 
 from rclpy.time import Time
 from tf2_ros import Buffer, ExtrapolationException, TransformException
@@ -10,8 +11,8 @@ from tf2_ros import Buffer, ExtrapolationException, TransformException
 from depthsync_ros.core.shapes import Transform
 from depthsync_ros.messages import transform_of
 
-WAIT_S = 0.1  # tf may be published a little after the image it belongs to
-LATE = 256  # look-ups that wait for tf at a time
+WAIT_S = 0.1  # answers may be published a little after the image they belong to
+LATE = 256  # questions that wait at a time
 FUTURE = 'into the future'
 
 
@@ -50,34 +51,58 @@ class Lookup:
 
         :raises LookupFailure: there is none.
         """
-        deadline = time.monotonic() + WAIT_S
-        while self.attempt() and time.monotonic() < deadline:
-            time.sleep(0.005)
+        wait_for(self)
         self.open = False
         if self._found is None:
             raise LookupFailure(self._failure)
         return self._found
 
 
-class Lookups:
+class Question(Protocol):
+    """Something that may not be known yet."""
+
+    def attempt(self) -> bool:
+        """Try once, without waiting; say whether another try makes sense."""
+        ...
+
+
+class Unanswered:
     """
-    Looks the images' frame up in another frame.
+    Questions about images, tried until there is an answer.
 
-    An image waits in queue and window for longer than tf keeps its past, so the look-up is tried
-    as it arrives and, where tf is late, again with every later image and when its turn comes.
+    An image waits in queue and window for longer than the answers are kept, so each is tried as
+    its image arrives and, where the answer is late, again with every later image.
     """
 
-    def __init__(self, buffer: Buffer, target: str) -> None:
-        self._buffer = buffer
-        self._target = target
-        self._late: deque[Lookup] = deque(maxlen=LATE)
+    def __init__(self) -> None:
+        self._late: deque[Question] = deque(maxlen=LATE)
 
-    def start(self, source: str, stamp_ns: int) -> Lookup:
-        """Start the look-up of an image that has just arrived; never waits."""
-        lookup = Lookup(self._buffer, self._target, source, stamp_ns)
-        self._late.append(lookup)
+    def ask(self, question: Question) -> None:
+        """Try a new question, and all that are open; never waits."""
+        self._late.append(question)
         for _ in range(len(self._late)):
             waiting = self._late.popleft()
             if waiting.attempt():
                 self._late.append(waiting)
+
+
+class Lookups:
+    """Looks the images' frame up in another frame."""
+
+    def __init__(self, buffer: Buffer, target: str) -> None:
+        self._buffer = buffer
+        self._target = target
+        self._unanswered = Unanswered()
+
+    def start(self, source: str, stamp_ns: int) -> Lookup:
+        """Start the look-up of an image that has just arrived; never waits."""
+        lookup = Lookup(self._buffer, self._target, source, stamp_ns)
+        self._unanswered.ask(lookup)
         return lookup
+
+
+def wait_for(question: Question) -> None:
+    """Try a question until there is an answer, or no time left."""
+    deadline = time.monotonic() + WAIT_S
+    while question.attempt() and time.monotonic() < deadline:
+        time.sleep(0.005)

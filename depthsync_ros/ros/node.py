@@ -31,7 +31,7 @@ from depthsync_ros.ros.diagnostics import Health, OutputHealth, status
 from depthsync_ros.ros.inbox import Command, Inbox
 from depthsync_ros.ros.inputs import PairedInput
 from depthsync_ros.ros.ledger import Ledger
-from depthsync_ros.ros.metric_sources import TfOdometry
+from depthsync_ros.ros.metric_sources import MetricSource, open_source
 from depthsync_ros.ros.outputs import Publishers
 from depthsync_ros.ros.settings import check_together, NodeSettings
 from depthsync_ros.ros.worker import FLUSH, RESET, Worker
@@ -78,7 +78,7 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         self._inbox: Inbox[Arrival] | None = None
         self._worker: Worker | None = None
         self._input: PairedInput | None = None
-        self._metres: TfOdometry | None = None
+        self._metres: MetricSource | None = None
 
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # ticks also while simulated time stands
@@ -131,8 +131,8 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
             logger=self.get_logger(),
         )
         self._worker.start()
-        if self._settings.metric.source == 'odometry':
-            self._metres = TfOdometry(self._results.robot.tree, self._settings.metric.odom_frame)
+        tree = self._results.robot.tree
+        self._metres = open_source(self, tree, self._settings.metric, settings)
         self._input = PairedInput(self, settings, self._ledger, self._on_pair)
         self.get_logger().info(
             f'active: images from {self._input.image_topic}, calibration from '
@@ -171,6 +171,8 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         """Stop what runs, also where an activation failed half-way."""
         if self._input is not None:
             self._input.close()
+        if self._metres is not None:
+            self._metres.close()
         self._input = self._metres = None
         if self._worker is None:
             return SUCCESS

@@ -6,12 +6,14 @@ from synthetic import (
     camera_rows,
     FakePipeline,
     header,
+    HEIGHT,
     ignore,
     log_of,
     PERIOD_NS,
     Row,
     stamp_of,
     STORE,
+    WIDTH,
     write_rows,
 )
 
@@ -21,6 +23,7 @@ from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.settings import MetricSettings
 
 ODOMETRY = MetricSettings(source='odometry')
+DEPTH = MetricSettings(source='depth')
 N = 8
 
 
@@ -100,3 +103,66 @@ def test_a_bag_without_tf_is_refused(tmp_path) -> None:
 
     with pytest.raises(InputError, match=r'holds no /tf, which metric\.source = odometry reads'):
         process_bag(BagJob(source, tmp_path / 'out', metric=ODOMETRY), FakePipeline(), ignore)
+
+
+def depth_image(stamp_ns: int, depth: np.ndarray, encoding: str):
+    data = np.ascontiguousarray(depth)
+    return STORE.types['sensor_msgs/msg/Image'](
+        header(stamp_ns), *depth.shape, encoding, 0, data.strides[0], data.reshape(-1).view('u1')
+    )
+
+
+def depth_rows(topic: str, encoding: str = '16UC1', skew_ns: int = 0) -> list[Row]:
+    rows = []
+    for number in range(N):
+        depth = np.zeros((HEIGHT, WIDTH), '<u2' if encoding == '16UC1' else '<f4')
+        depth[1, 2] = 1000 + number if encoding == '16UC1' else 1.0 + 1e-3 * number
+        message = depth_image(stamp_of(number) + skew_ns, depth, encoding)
+        rows.append(Row(topic, log_of(number) + 50_000_000, message))
+    return rows
+
+
+def measured(folder, rows: list[Row], **job) -> list:
+    pipeline = Listening()
+    source = write_rows(folder / 'in', sorted(rows, key=lambda row: row.log_ns))
+    process_bag(BagJob(source, folder / 'out', metric=DEPTH, **job), pipeline, ignore)
+    return pipeline.evidence
+
+
+@pytest.mark.parametrize('encoding', ['16UC1', '32FC1'])
+def test_depth_is_found_by_type_and_by_the_nearest_stamp(tmp_path, encoding) -> None:
+    rows = camera_rows(N) + depth_rows('/depth/image', encoding, skew_ns=5_000_000)
+
+    evidence = measured(tmp_path, rows)
+
+    assert len(evidence) == N
+    for number, one in enumerate(evidence):
+        assert one.depth.pixels.tolist() == [[2.0, 1.0]]
+        assert one.depth.depth_m == pytest.approx([1.0 + 1e-3 * number])
+        assert one.depth.size == (WIDTH, HEIGHT)
+
+
+def test_depth_that_is_not_of_the_image_s_time_is_missing(tmp_path) -> None:
+    rows = camera_rows(N) + depth_rows('/depth/image', skew_ns=10_000_000_000)
+
+    evidence = measured(tmp_path, rows)
+
+    assert [one.depth for one in evidence] == [None] * N
+    assert evidence[0].missing == '/depth/image has none of nearly its stamp'
+
+
+def test_of_several_depth_topics_one_is_named(tmp_path) -> None:
+    rows = camera_rows(N) + depth_rows('/a/depth') + depth_rows('/b/depth')
+
+    assert measured(tmp_path, rows, depth_topic='/b/depth')[0].depth is not None
+    with pytest.raises(InputError, match=r'several depth topics: /a/depth.*--depth-topic'):
+        process_bag(
+            BagJob(tmp_path / 'in', tmp_path / 'other', metric=DEPTH), FakePipeline(), ignore
+        )
+
+
+def test_a_bag_without_depth_is_refused(tmp_path) -> None:
+    source = write_rows(tmp_path / 'in', camera_rows(N))
+
+    with pytest.raises(InputError, match=r'holds no depth images; metric\.source = depth reads'):
+        process_bag(BagJob(source, tmp_path / 'out', metric=DEPTH), FakePipeline(), ignore)

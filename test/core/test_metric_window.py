@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scenes import CAMERA, path, render
 
-from depthsync_ros.core.evidence import Evidence
+from depthsync_ros.core.evidence import Evidence, thin_out
 from depthsync_ros.core.frames import Frame, Output
 from depthsync_ros.core.pipeline import Pipeline
 from depthsync_ros.core.settings import DepthSyncSettings, with_values
@@ -70,6 +70,65 @@ def test_source_none_changes_no_bit_whatever_evidence_comes() -> None:
 
     for one, other in zip(with_evidence.frames, without.frames, strict=True):
         np.testing.assert_array_equal(one.depth, other.depth)
+
+
+def depth_measured(frames: tuple, scale: float, *, wild: float = 0.0) -> list[Evidence]:
+    """Give the derived depth, `scale` times as far, as a sparse depth camera sees it."""
+    generator = np.random.default_rng(2)
+    evidence = []
+    for frame in frames:
+        depth_m = scale * frame.depth
+        stray = generator.random(depth_m.shape) < wild
+        depth_m[stray] *= generator.uniform(2.0, 20.0, int(stray.sum()))
+        depth_m[generator.random(depth_m.shape) < 0.5] = np.nan
+        evidence.append(Evidence(depth=thin_out(depth_m)))
+    return evidence
+
+
+@pytest.mark.parametrize(('wild', 'tolerance'), [(0.0, 0.01), (0.3, 0.3)])
+def test_depth_becomes_what_was_measured(wild: float, tolerance: float) -> None:
+    unknown = run({}, [Evidence()] * len(MOTION))
+    evidence = depth_measured(unknown.frames, 3.0, wild=wild)
+
+    known = run({'metric.source': 'depth'}, evidence)
+
+    assert all(frame.metric for frame in known.frames)
+    assert known.reports[0].metric_source == 'depth'
+    assert known.reports[0].metric_frames == known.reports[0].frame_count
+    # Without outliers only the way up from the network's size is between the two. A third of
+    # outliers on one side moves a median to where 2/3 of the good ones lie below it.
+    for base, one in zip(unknown.frames, known.frames, strict=True):
+        assert np.nanmedian(one.depth / base.depth) == pytest.approx(3.0, rel=tolerance)
+
+
+def test_positions_get_the_scale_of_the_landmarks_they_rest_on() -> None:
+    unknown = run({}, [Evidence()] * len(MOTION))
+
+    known = run({'metric.source': 'depth'}, depth_measured(unknown.frames, 3.0))
+
+    before, after = unknown.frames[-1].world_T_cam[:3, 3], known.frames[-1].world_T_cam[:3, 3]
+    # The fake network's depth is wrong all over, so its landmarks disagree with it by some tenths.
+    assert np.linalg.norm(after) / np.linalg.norm(before) == pytest.approx(3.0, rel=0.5)
+
+
+def test_measured_depth_of_another_size_is_refused_and_the_report_says_so() -> None:
+    small = Evidence(depth=thin_out(np.ones((CAMERA.height // 2, CAMERA.width // 2))))
+
+    output = run({'metric.source': 'depth'}, [small] * len(MOTION))
+
+    assert not any(frame.metric for frame in output.frames)
+    assert 'measured depth is 80x60, the image is 160x120' in ' '.join(output.reports[0].notes)
+
+
+def test_measured_depth_that_has_nothing_to_do_with_the_image_is_refused() -> None:
+    generator = np.random.default_rng(4)
+    size = (CAMERA.height, CAMERA.width)
+    noise = [Evidence(depth=thin_out(np.exp(generator.normal(0.0, 2.0, size)))) for _ in MOTION]
+
+    output = run({'metric.source': 'depth'}, noise)
+
+    assert not any(frame.metric for frame in output.frames)
+    assert 'must be registered' in ' '.join(output.reports[0].notes)
 
 
 def test_an_implausible_ground_gives_no_scale() -> None:

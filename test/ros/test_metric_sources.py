@@ -1,5 +1,6 @@
 """Metres from the robot's own tf, through the live node."""
 
+import array
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed here')
 
-from robot import FRAME_ID, odom_to_camera, Robot, stamp_ns, STEP_M, wait_until
+from robot import FRAME_ID, HEIGHT, odom_to_camera, Robot, stamp_ns, STEP_M, wait_until, WIDTH
+from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer
 
@@ -71,6 +73,41 @@ def test_depth_and_odometry_are_metric_by_the_robots_tf(
     assert moved == pytest.approx(STEP_M * (FRAMES - 1), rel=0.3)
     robot.change('deactivate', 'cleanup')
     robot.node.destroy_publisher(publisher)
+
+
+def measured_depth(number: int) -> Image:
+    depth = array.array('H', [2000] * (WIDTH * HEIGHT))
+    message = Image(height=HEIGHT, width=WIDTH, encoding='16UC1', step=2 * WIDTH)
+    message.data = array.array('B', depth.tobytes())
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns(number), 10**9)
+    return message
+
+
+def test_depth_is_metric_by_a_depth_camera(start_node: Callable[..., Any], robot: Robot) -> None:
+    lossless = {'input.reliability': 'reliable', 'input.history': '1000'}
+    node = start_node('measured', **{'metric.source': 'depth', **lossless})
+    publisher = robot.node.create_publisher(Image, 'metric_depth', 1000)
+    robot.attend(node)
+    robot.change('configure')
+    robot.activate()
+    wait_until(publisher.get_subscription_count, 'the node to hear the depth camera')
+
+    for number in range(FRAMES + 1):  # an image is settled once depth from after it has come
+        publisher.publish(measured_depth(number))
+        if number:
+            robot.play([number - 1], period_s=0.02)
+    robot.flush_all(FRAMES)
+    wait_until(lambda: len(robot.received.depth) == FRAMES)
+    wait_until(lambda: robot.received.reports and robot.received.reports[-1].metric)
+    robot.wait_for_value('metric source', 'depth')
+
+    reports = robot.received.reports
+    assert all(report.metric_frames == report.frame_count for report in reports)
+    depth = np.frombuffer(robot.received.depth[-1].data, np.float32)
+    # The fake network's depth is texture about a mean; the image's size smooths it.
+    assert np.median(depth) == pytest.approx(2.0, rel=0.05)
+    robot.node.destroy_publisher(publisher)
+    assert node.close() == 0
 
 
 def test_a_failed_look_up_is_no_identity_and_says_why() -> None:
