@@ -25,49 +25,63 @@ HISTORY = QoSProfile(depth=2000)
 WORLD = 'depthsync_world'
 
 
-class Fuser(Node):
-    """Collects points in the world; a frame whose transform has not come yet waits for it."""
+class Cloud:
+    """
+    One point for each voxel of the world.
+
+    Messages are any objects with the fields of depth Image, CameraInfo and TFMessage; a frame
+    whose transform has not come yet waits for it, and the other way round.
+    """
 
     def __init__(self, voxel: float, stride: int) -> None:
-        super().__init__('fuse')
         self._voxel, self._stride = voxel, stride
         self._waiting: dict[tuple[int, int], np.ndarray] = {}
-        self._cam_T_world: dict[tuple[int, int], np.ndarray] = {}
         self._voxels: dict[bytes, np.ndarray] = {}
+        self.cam_T_world: dict[tuple[int, int], np.ndarray] = {}
         self.frames = 0
-        self.create_subscription(TFMessage, '/tf', self._on_tf, HISTORY)
-        depth = Subscriber(self, Image, 'depth', qos_profile=HISTORY)
-        info = Subscriber(self, CameraInfo, 'depth/camera_info', qos_profile=HISTORY)
-        self._pairs = TimeSynchronizer([depth, info], 2000)
-        self._pairs.registerCallback(self._on_depth)
 
     @property
-    def cloud(self) -> np.ndarray:
+    def points(self) -> np.ndarray:
         """All points, (n, 3) float32."""
         return np.array(list(self._voxels.values()), np.float32).reshape(-1, 3)
 
-    def _on_tf(self, message: TFMessage) -> None:
+    def add_tf(self, message: TFMessage) -> None:
+        """Take what came on tf."""
         for transform in message.transforms:
             if transform.child_frame_id == WORLD:
                 stamp = transform.header.stamp
-                self._cam_T_world[stamp.sec, stamp.nanosec] = matrix(transform.transform)
+                self.cam_T_world[stamp.sec, stamp.nanosec] = matrix(transform.transform)
                 self._settle((stamp.sec, stamp.nanosec))
 
-    def _on_depth(self, depth: Image, info: CameraInfo) -> None:
+    def add_depth(self, depth: Image, info: CameraInfo) -> None:
+        """Take a depth image and its camera_info."""
         stamp = depth.header.stamp
         self._waiting[stamp.sec, stamp.nanosec] = unproject(depth, info, self._stride)
         self._settle((stamp.sec, stamp.nanosec))
 
     def _settle(self, stamp: tuple[int, int]) -> None:
         """Add a frame once both its points and its transform are there."""
-        if stamp not in self._waiting or stamp not in self._cam_T_world:
+        if stamp not in self._waiting or stamp not in self.cam_T_world:
             return
-        world_T_cam = np.linalg.inv(self._cam_T_world.pop(stamp))
+        world_T_cam = np.linalg.inv(self.cam_T_world[stamp])
         points = self._waiting.pop(stamp) @ world_T_cam[:3, :3].T + world_T_cam[:3, 3]
         cells = np.floor(points / self._voxel).astype(np.int32)
         for cell, point in zip(cells, points, strict=True):
             self._voxels.setdefault(cell.tobytes(), point)
         self.frames += 1
+
+
+class Fuser(Node):
+    """Hears depth, camera_info and tf."""
+
+    def __init__(self, voxel: float, stride: int) -> None:
+        super().__init__('fuse')
+        self.cloud = Cloud(voxel, stride)
+        self.create_subscription(TFMessage, '/tf', self.cloud.add_tf, HISTORY)
+        depth = Subscriber(self, Image, 'depth', qos_profile=HISTORY)
+        info = Subscriber(self, CameraInfo, 'depth/camera_info', qos_profile=HISTORY)
+        self._pairs = TimeSynchronizer([depth, info], 2000)
+        self._pairs.registerCallback(self.cloud.add_depth)
 
 
 def matrix(transform: object) -> np.ndarray:
@@ -114,9 +128,9 @@ def main() -> int:
     fuser = Fuser(arguments.voxel, arguments.stride)
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(fuser)
-    cloud = fuser.cloud
-    write_ply(arguments.out, cloud)
-    sys.stderr.write(f'{fuser.frames} frames, {len(cloud)} points in {arguments.out}\n')
+    points = fuser.cloud.points
+    write_ply(arguments.out, points)
+    sys.stderr.write(f'{fuser.cloud.frames} frames, {len(points)} points in {arguments.out}\n')
     return 0
 
 

@@ -1,5 +1,6 @@
 """A network of a dozen lines whose every answer is known."""
 
+import hashlib
 import math
 import zlib
 
@@ -60,3 +61,26 @@ class FakeBackbone:
 
     def encode(self, disparity: DisparityTensor) -> Latents:
         return torch.nn.functional.avg_pool2d(disparity[:, None], self.pixels_per_latent)
+
+
+class Remembering:
+    """
+    A backbone that does not compute anything twice.
+
+    What only settings of later stages tell apart costs one pass of the network.
+    """
+
+    def __init__(self, backbone) -> None:
+        self._backbone = backbone
+        self._known: dict[tuple[bytes, float], torch.Tensor] = {}
+
+    def __getattr__(self, name: str):
+        return getattr(self._backbone, name)
+
+    def predict(self, scaled: Latents, noise_label: float, conditioning: Conditioning) -> Latents:
+        seen = hashlib.sha256(scaled.numpy().tobytes())
+        seen.update(conditioning.image_latents.numpy().tobytes())
+        key = (seen.digest(), noise_label)
+        if key not in self._known:
+            self._known[key] = self._backbone.predict(scaled, noise_label, conditioning)
+        return self._known[key].clone()

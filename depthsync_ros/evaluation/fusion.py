@@ -44,6 +44,22 @@ def similarity(points_a: Points, points_b: Points) -> tuple[float, Transform]:
     return scale, a_T_b
 
 
+def map_distances(
+    cloud: Points, path: Points, true_path: Points, truth: Points
+) -> tuple[np.ndarray, Points]:
+    """
+    Place a fused cloud in the truth's world by its camera path, and measure it there.
+
+    The cloud has one scale to win and no shift: what is measured is what a map's user gets.
+
+    Shapes: path and true_path (frames, 3), the same cameras; the result is each point's distance
+        to the nearest true one in metres, and the placed points.
+    """
+    scale, truth_T_ours = similarity(true_path, path)
+    placed = transform(truth_T_ours, scale * cloud)
+    return cloud_distances(placed, truth), placed
+
+
 def cloud_distances(points: Points, truth: Points) -> np.ndarray:
     """Give each point's distance to the nearest true one."""
     distances, _ = cKDTree(truth).query(points)

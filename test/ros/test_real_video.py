@@ -20,10 +20,9 @@ from depthsync_ros.bags.process import BagJob, DEPTH, process_bag
 from depthsync_ros.bags.storage import BagReader, BagVocabulary, BagWriter
 from depthsync_ros.core.frames import Frame
 from depthsync_ros.core.pipeline import Pipeline
-from depthsync_ros.core.rigid import transform
 from depthsync_ros.core.settings import DepthSyncSettings, with_values
 from depthsync_ros.datasets.folder import open_folder
-from depthsync_ros.evaluation.fusion import cloud_distances, similarity, true_cloud
+from depthsync_ros.evaluation.fusion import map_distances, true_cloud
 from depthsync_ros.messages import nanoseconds
 from depthsync_ros.models.load import load_backbone
 from depthsync_ros.ros.live import play, Recording
@@ -136,9 +135,8 @@ def say_how_good(recording: Recording, cloud: np.ndarray, folder: Path) -> None:
     truth = true_cloud([t.depth_m for t in true], [t.world_T_cam for t in true], video.camera)
     posed = [i for i, ns in enumerate(recording.order_ns) if ns in recording.world_T_cam]
     ours = np.stack([recording.world_T_cam[recording.order_ns[i]][:3, 3] for i in posed])
-    scale, truth_T_ours = similarity(np.stack([true[i].world_T_cam[:3, 3] for i in posed]), ours)
-    placed = transform(truth_T_ours, scale * cloud)
-    distances = cloud_distances(placed, truth)
+    true_path = np.stack([true[i].world_T_cam[:3, 3] for i in posed])
+    distances, placed = map_distances(cloud, ours, true_path, truth)
     near, median, far = np.percentile(distances, (25, 50, 75))
     sys.stderr.write(
         f'\nfused cloud: {len(cloud)} points of {len(posed)} posed frames; distance to the truth '
