@@ -16,14 +16,19 @@ from depthsync_ros.bags.storage import (
     check_target,
     WINDOW_REPORT,
 )
-from depthsync_ros.core.errors import InputError
+from depthsync_ros.core.errors import ConfigError, InputError
 from depthsync_ros.core.frames import DepthFrame, Frame, Output, StageSeconds, WindowReport
 from depthsync_ros.core.pipeline import Pipeline
 from depthsync_ros.core.rigid import invert
 from depthsync_ros.core.settings import MetricSettings
-from depthsync_ros.messages import Messages, WORLD_FRAME
+from depthsync_ros.messages import FLOAT, Messages, MILLIMETRES, WORLD_FRAME
 
 DEPTH, DEPTH_INFO = '/depthsync/depth', '/depthsync/depth/camera_info'
+POINTS, COMPRESSED = '/depthsync/points', '/depthsync/depth/compressedDepth'
+EXTRAS = {
+    'points': (POINTS, 'sensor_msgs/msg/PointCloud2'),
+    'compressed_depth': (COMPRESSED, 'sensor_msgs/msg/CompressedImage'),
+}
 ODOMETRY, REPORT, TF = '/depthsync/odometry', '/depthsync/window_report', '/tf'
 SECOND_NS = 1_000_000_000
 
@@ -37,6 +42,9 @@ class BagJob:
 
     Units: start_s and duration_s in seconds of recording time, from the bag's first message; a
         duration of 0 has no end. They choose images; the copied topics stay whole.
+
+    depth_topic names measured depth, for the metric source that reads it. extras are names of
+    EXTRAS, outputs that are large and not always wanted.
 
     storage is 'mcap', 'sqlite3' or 'input', which keeps the input's.
     """
@@ -52,6 +60,8 @@ class BagJob:
     world_frame: str = WORLD_FRAME
     metric: MetricSettings = field(default_factory=MetricSettings)
     depth_topic: str = ''
+    depth_encoding: str = FLOAT
+    extras: tuple[str, ...] = ()
 
 
 @dataclass
@@ -105,7 +115,7 @@ def process_bag(job: BagJob, pipeline: Pipeline, progress: Progress) -> Tally:
         storage = bag.storage if job.storage == 'input' else job.storage
         with BagWriter(job.target, storage, overwrite=job.overwrite) as out:
             camera = find_camera(bag, job.camera, out.words)
-            results = _Results(out, Messages(out.words), job.world_frame, tally)
+            results = _Results(out, Messages(out.words), job, tally)
             if not job.results_only:
                 _copy_topics(bag, out, tally)
             results.add_topics()
@@ -122,14 +132,20 @@ def check_job(job: BagJob) -> None:
     Refuse what cannot end well, before a model is loaded.
 
     :raises InputError: input and output are the same, or the output's place is taken.
+    :raises ConfigError: depth is to be in millimetres, and nothing tells metres.
     """
+    if job.depth_encoding == MILLIMETRES and job.metric.source == 'none':
+        raise ConfigError(
+            '--depth-encoding 16UC1 is millimetres, and metric.source is none: depth then has a '
+            'unit of its own; set --metric.source'
+        )
     if job.target.resolve() == job.source.resolve():
         raise InputError(f'{job.target} is the input; choose another name for the output')
     check_target(job.target, overwrite=job.overwrite)
 
 
 def _copy_topics(bag: BagReader, out: BagWriter, tally: Tally) -> None:
-    ours = {DEPTH, DEPTH_INFO, ODOMETRY, REPORT}
+    ours = {DEPTH, DEPTH_INFO, ODOMETRY, REPORT, POINTS, COMPRESSED}
     taken = sorted(ours & {topic.name for topic in bag.topics})
     if taken:
         raise InputError(
@@ -150,12 +166,13 @@ class _Results:
 
     out: BagWriter
     make: Messages
-    world_frame: str
+    job: BagJob
     tally: Tally
     log_ns: dict[int, int] = field(default_factory=dict)
 
     def add_topics(self) -> None:
         self.depth = self.out.add(DEPTH, 'sensor_msgs/msg/Image')
+        self.extras = {name: self.out.add(*EXTRAS[name]) for name in self.job.extras}
         self.info = self.out.add(DEPTH_INFO, 'sensor_msgs/msg/CameraInfo')
         self.odometry = self.out.add(ODOMETRY, 'nav_msgs/msg/Odometry')
         self.tf = self.out.add(TF, 'tf2_msgs/msg/TFMessage')
@@ -185,15 +202,21 @@ class _Results:
     def _write_frame(self, frame: DepthFrame) -> None:
         stamp_ns, name, camera = frame.stamp_ns, frame.frame_id, frame.camera
         log_ns = self.log_ns.pop(stamp_ns)
-        self.out.write(self.depth, log_ns, self.make.depth_image(frame))
+        encoding = self.job.depth_encoding
+        self.out.write(self.depth, log_ns, self.make.depth_image(frame, encoding))
         self.out.write(self.info, log_ns, self.make.camera_info(stamp_ns, name, camera))
+        if 'points' in self.extras:
+            self.out.write(self.extras['points'], log_ns, self.make.point_cloud(frame))
+        if 'compressed_depth' in self.extras:
+            compressed = self.make.compressed_depth(frame, encoding)
+            self.out.write(self.extras['compressed_depth'], log_ns, compressed)
         self.tally.frames_out += 1
         self.tally.metric = self.tally.metric or frame.metric
         self.tally.frames_not_metric += not frame.metric
         if frame.world_T_cam is None:
             return
         self.tally.posed += 1
-        world, pose = self.world_frame, frame.world_T_cam
+        world, pose = self.job.world_frame, frame.world_T_cam
         odometry = self.make.odometry(stamp_ns, world, name, pose, frame.pose_covariance)
         self.out.write(self.odometry, log_ns, odometry)
         if not name:

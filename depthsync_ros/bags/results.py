@@ -13,6 +13,7 @@ from depthsync_ros.bags.storage import BagMessage, BagReader, BagVocabulary
 from depthsync_ros.core.errors import InputError
 from depthsync_ros.core.frames import Frame
 from depthsync_ros.core.shapes import Map, Transform
+from depthsync_ros.images import decode_depth
 from depthsync_ros.messages import nanoseconds, rotation_matrix
 
 MOST_WAITING = 600  # images whose depth has not come by: the bag has none for them
@@ -83,7 +84,7 @@ def _take(message: BagMessage, camera: BagCamera, words: BagVocabulary, waiting:
     read = words.deserialize(message.data, message.msgtype)
     stamp_ns = nanoseconds(read.header.stamp)
     if message.topic == DEPTH:
-        waiting.depth[stamp_ns] = _depth(read)
+        waiting.depth[stamp_ns] = decode_depth(read)
     else:
         waiting.poses[stamp_ns] = _pose(read.pose.pose)
 
@@ -95,11 +96,6 @@ def _whole(waiting: _Waiting, *, last: bool) -> Iterator[Result]:
         if last or stamp_ns in waiting.poses or stamp_ns < newest:
             frame, depth = waiting.frames.pop(stamp_ns), waiting.depth.pop(stamp_ns)
             yield Result(frame, depth, waiting.poses.pop(stamp_ns, None))
-
-
-def _depth(image: Any) -> Map:
-    depth: Map = np.asarray(image.data).view('<f4').reshape(image.height, image.width)
-    return depth
 
 
 def _pose(pose: Any) -> Transform:

@@ -55,6 +55,22 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
         '--rectified', action='store_true', help='the images are rectified: P describes them'
     )
     parser.add_argument(
+        '--depth-encoding',
+        choices=('32FC1', '16UC1'),
+        default='',
+        help='16UC1 is millimetres and needs --metric.source [32FC1]',
+    )
+    parser.add_argument(
+        '--with',
+        dest='extras',
+        nargs='+',
+        choices=('points', 'compressed_depth'),
+        default=(),
+        metavar='OUTPUT',
+        help='write /depthsync/points or /depthsync/depth/compressedDepth as well: '
+        'points, compressed_depth',
+    )
+    parser.add_argument(
         '--start', type=float, default=0.0, metavar='SECONDS', help='skip images before'
     )
     parser.add_argument(
@@ -144,4 +160,6 @@ def _job(args: argparse.Namespace, metric: 'MetricSettings') -> 'BagJob':
         world_frame=str(node['tf.world_frame']),
         metric=metric,
         depth_topic=args.depth_topic,
+        depth_encoding=args.depth_encoding or str(node['output.depth_encoding']),
+        extras=tuple(args.extras),
     )

@@ -6,6 +6,7 @@ from synthetic import (
     camera_rows,
     depth_of,
     FakePipeline,
+    HEIGHT,
     ignore,
     log_of,
     LosingPipeline,
@@ -13,14 +14,16 @@ from synthetic import (
     rgb_of,
     robot_rows,
     stamp_of,
+    WIDTH,
     write_rows,
 )
 
 from depthsync_ros.bags.frames import CameraChoice
-from depthsync_ros.bags.process import BagJob, process_bag, Tally
+from depthsync_ros.bags.process import BagJob, COMPRESSED, POINTS, process_bag, Tally
 from depthsync_ros.bags.storage import BagReader, BagVocabulary
-from depthsync_ros.core.errors import InputError
+from depthsync_ros.core.errors import ConfigError, InputError
 from depthsync_ros.core.frames import StageSeconds
+from depthsync_ros.core.settings import MetricSettings
 from depthsync_ros.messages import nanoseconds, rotation_matrix
 
 WORDS = BagVocabulary()
@@ -342,3 +345,36 @@ def test_an_independent_reader_reads_every_topic(tmp_path) -> None:
 def nanoseconds_of(message):
     # mcap-ros2-support has a time of its own, with nanosec as its field.
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+def test_points_and_compressed_depth_are_written_where_asked(tmp_path) -> None:
+    source = write_rows(tmp_path / 'in', camera_rows(5))
+    extras = ('points', 'compressed_depth')
+
+    process_bag(BagJob(source, tmp_path / 'out', extras=extras), FakePipeline(), ignore)
+
+    counts = {topic: len(read(tmp_path / 'out', topic)) for topic in (POINTS, COMPRESSED, DEPTH)}
+    assert counts == {POINTS: 5, COMPRESSED: 5, DEPTH: 5}
+    ((_, cloud), *_) = read(tmp_path / 'out', POINTS)
+    assert (cloud.height, cloud.width) == (HEIGHT, WIDTH)
+
+
+def test_millimetres_need_a_source_of_metres(tmp_path) -> None:
+    source = write_rows(tmp_path / 'in', camera_rows(2))
+
+    with pytest.raises(ConfigError, match=r'16UC1 is millimetres, and metric\.source is none'):
+        process_bag(
+            BagJob(source, tmp_path / 'out', depth_encoding='16UC1'), FakePipeline(), ignore
+        )
+
+
+def test_millimetres_are_zero_while_the_scale_is_unknown(tmp_path) -> None:
+    source = write_rows(tmp_path / 'in', camera_rows(2))
+    metric = MetricSettings(source='camera_height', camera_height=1.0)
+    job = BagJob(source, tmp_path / 'out', depth_encoding='16UC1', metric=metric)
+
+    process_bag(job, FakePipeline(), ignore)
+
+    ((_, depth), *_) = read(tmp_path / 'out', DEPTH)
+    assert depth.encoding == '16UC1'
+    assert not depth.data.any()
