@@ -28,7 +28,17 @@ from launch import LaunchContext, LaunchDescription
 
 BOOLEANS = ['true', 'false']
 KEEP = "'' keeps the parameter file's"
-PARAMETERS = {'model_path': 'model.path', 'device': 'model.device', 'transport': 'input.transport'}
+PARAMETERS = {
+    'model_path': 'model.path',
+    'device': 'model.device',
+    'transport': 'input.transport',
+    'depth_encoding': 'output.depth_encoding',
+    'metric_source': 'metric.source',
+    'arrangement': 'tf.arrangement',
+    'world_frame': 'tf.world_frame',
+}
+PATIENCE_S = '30'  # to end after Ctrl-C: a call of the network may be under way
+REMAPPED = ('image', 'camera_info', 'metric_depth')
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -48,6 +58,14 @@ def generate_launch_description() -> LaunchDescription:
             _argument('model_path', '', f"Network: 'embedded', a folder, or a hub id; {KEEP}."),
             _argument('device', '', f"Where the network runs: 'cpu', 'cuda'; {KEEP}."),
             _argument('transport', '', f'raw or compressed; {KEEP}.', ['', 'raw', 'compressed']),
+            _argument(
+                'rectified', '', f'Whether the images are rectified; {KEEP}.', ['', *BOOLEANS]
+            ),
+            _argument('metric_depth', 'metric_depth', 'Measured depth, for metric_source:=depth.'),
+            _argument('depth_encoding', '', f'32FC1 or 16UC1; {KEEP}.', ['', '32FC1', '16UC1']),
+            _argument('metric_source', '', f'Where metres come from, see metric.source; {KEEP}.'),
+            _argument('arrangement', '', f'What goes to tf, see tf.arrangement; {KEEP}.'),
+            _argument('world_frame', '', f"Frame of the run's world, one a camera; {KEEP}."),
             _argument('autostart', 'true', 'Configure and activate the node.', BOOLEANS),
             _argument('log_level', 'info', 'Level of logging: debug, info, warn, error.'),
             _argument('use_sim_time', 'false', 'Take the time from /clock.', BOOLEANS),
@@ -80,15 +98,19 @@ def _start(context: LaunchContext) -> list[object]:
     for argument, parameter in PARAMETERS.items():
         if given[argument]:
             overrides[parameter] = ParameterValue(given[argument], value_type=str)
+    if given['rectified']:
+        overrides['input.rectified'] = given['rectified'] == 'true'
     node = LifecycleNode(
         package='depthsync_ros',
         executable='depthsync_node',
         name=given['name'],
         namespace=given['namespace'],
         parameters=[given['params_file'], overrides],
-        remappings=[('image', given['image']), ('camera_info', given['camera_info'])],
+        remappings=[(name, given[name]) for name in REMAPPED],
         ros_arguments=['--log-level', given['log_level']],
         output='screen',
+        sigterm_timeout=PATIENCE_S,
+        sigkill_timeout=PATIENCE_S,
     )
     if given['autostart'] == 'false':
         return [node]

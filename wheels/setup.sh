@@ -139,4 +139,4 @@ make_venv
 once packages wheels/requirements.txt -- install_packages
 once standins wheels/standins wheels/tf2_msgs $recipe -- install_standins
 once messages $sources $recipe -- build_messages
-once depthsync_ros $sources depthsync_ros launch config $recipe -- install_modules
+once depthsync_ros $sources depthsync_ros launch config rviz foxglove examples $recipe -- install_modules
