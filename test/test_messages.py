@@ -41,7 +41,7 @@ RGB = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
 
 def depth_frame(depth: np.ndarray, *, metric: bool = True) -> DepthFrame:
     return DepthFrame(
-        0, STAMP_NS, 'cam', depth, metric, CAMERA, None, np.full((6, 6), np.nan), RGB
+        1, 0, STAMP_NS, 'cam', depth, metric, CAMERA, None, np.full((6, 6), np.nan), RGB
     )
 
 

@@ -55,9 +55,11 @@ class DepthFrame:
         pose_covariance is of its position and its rotation about the world's axes, relative to
         the frames that earlier windows placed; NaN where unknown.
 
-    index counts accepted frames of this run from 0.
+    index counts accepted frames of this run from 0; runs, each with a unit and a world of its
+    own, are numbered from 1.
     """
 
+    run: int
     index: int
     stamp_ns: int
     frame_id: str

@@ -44,9 +44,11 @@ class Pipeline:
         self.length, self.overlap = _window_size(backbone, settings)
         max_side = settings.model.max_side or backbone.preferences.max_side
         network_size(max_side, max_side, max_side, backbone.size_multiple)  # refuse it now
+        self._runs = 0
         self._start()
 
     def _start(self) -> None:
+        self._runs += 1
         self._buffer: WindowBuffer[Accepted] = WindowBuffer(self.length, self.overlap)
         self._solved: tuple[Solved, ...] = ()  # the last window
         self._held = 0  # how many of its last frames have not left
@@ -171,6 +173,7 @@ class Pipeline:
         depth = to_depth(disparity, shift.value)
         world_T_cam = solved.world_T_cam
         return DepthFrame(
+            run=self._runs,
             index=solved.accepted.index,
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,

@@ -136,14 +136,13 @@ class Anchor:
     """Where a run's world is in a frame that outlives the run: settled with its first frame."""
 
     def __init__(self) -> None:
-        self._last_index = -1
+        self._run = 0
         self._fixed_T_world = np.eye(4)
 
     def hold(self, frame: DepthFrame, proposed: Transform) -> Transform:
         """Give where the frame's world is; what was proposed counts on a run's first frame."""
-        if self._last_index < 0 or frame.index <= self._last_index:
-            self._fixed_T_world = proposed
-        self._last_index = frame.index
+        if frame.run != self._run:
+            self._run, self._fixed_T_world = frame.run, proposed
         return self._fixed_T_world
 
 

@@ -111,4 +111,4 @@ class Publishers:
         """Whether the frame's world, or its unit, is another than the last one's."""
         if self._last is None or self.robot.arrangement.needs_metres:
             return False
-        return frame.index <= self._last.index or frame.metric != self._last.metric
+        return (frame.run, frame.metric) != (self._last.run, self._last.metric)

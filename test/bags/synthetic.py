@@ -215,6 +215,7 @@ class FakePipeline:
     @staticmethod
     def _depth(index: int, frame: Frame) -> DepthFrame:
         return DepthFrame(
+            1,
             index,
             frame.stamp_ns,
             frame.frame_id,

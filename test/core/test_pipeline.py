@@ -244,6 +244,17 @@ def test_run_after_reset_equals_a_fresh_one() -> None:
     assert_same(run(running, frames), run(pipeline(FakeBackbone(noise_share=0.1)), frames))
 
 
+def test_frames_say_which_run_they_belong_to() -> None:
+    running = pipeline()
+    outputs = [running.push(frame(index)) for index in range(5)]
+    outputs += [running.flush(), running.reset()]
+    outputs += [running.push(frame(index)) for index in range(10, 15)]
+
+    done = together([*outputs, running.flush()])
+
+    assert [one.run for one in done.frames] == [1] * 5 + [2] * 5
+
+
 def test_reset_of_nothing_drops_nothing() -> None:
     assert pipeline().reset() == Output()
     assert pipeline().flush() == Output()

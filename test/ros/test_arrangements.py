@@ -19,18 +19,18 @@ WORLD_T_TRUE = exponential(np.array([1.0, -2.0, 0.5, 0.4, -0.3, 0.2]))
 WORLD_T_CAM = WORLD_T_TRUE @ TRUE_T_BASE @ BASE_T_CAM
 
 
-def frame(index: int, world_T_cam: np.ndarray) -> DepthFrame:
-    depth, rgb = np.ones((3, 4), np.float32), np.zeros((3, 4, 3), np.uint8)
+def frame(index: int, world_T_cam: np.ndarray, run: int = 1) -> DepthFrame:
     return DepthFrame(
-        index,
-        index,
-        'cam',
-        depth,
+        run=run,
+        index=index,
+        stamp_ns=index,
+        frame_id='cam',
+        depth=np.ones((3, 4), np.float32),
         metric=True,
         camera=CAMERA,
         world_T_cam=world_T_cam,
         pose_covariance=np.eye(6),
-        rgb=rgb,
+        rgb=np.zeros((3, 4, 3), np.uint8),
     )
 
 
@@ -79,7 +79,8 @@ def test_odometry_of_the_base_is_its_true_motion_from_where_it_began() -> None:
 
 def test_odometry_goes_on_where_the_last_run_ended() -> None:
     other_world = exponential(np.array([3.0, 0.0, 0.0, 0.0, 0.5, 0.0]))
-    second = [frame(n, other_world @ pose) for n, pose in enumerate(WORLD_T_CAM[3:])]
+    # Its first frames had no pose, or were lost.
+    second = [frame(9 + n, other_world @ pose, 2) for n, pose in enumerate(WORLD_T_CAM[3:])]
     first = [frame(n, pose) for n, pose in enumerate(WORLD_T_CAM[:4])]
 
     placements = placed('odom_to_base', [BASE_T_CAM] * 7, first + second)
@@ -112,7 +113,7 @@ def test_a_new_run_keeps_the_map_s_correction() -> None:
     drift = exponential(np.array([0.3, -0.1, 0.0, 0.0, 0.0, 0.2]))
     odometry = [TRUE_T_BASE[0] @ BASE_T_CAM, drift @ TRUE_T_BASE[1] @ BASE_T_CAM]
     frames = [frame(n, WORLD_T_CAM[n]) for n in (0, 1)]
-    frames += [frame(n, other_world @ WORLD_T_CAM[2 + n]) for n in (0, 1)]
+    frames += [frame(9 + n, other_world @ WORLD_T_CAM[2 + n], 2) for n in (0, 1)]
     odometry += [drift @ TRUE_T_BASE[n] @ BASE_T_CAM for n in (2, 3)]
 
     placements = placed('map_to_odom', odometry, frames)

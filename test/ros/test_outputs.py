@@ -91,8 +91,9 @@ def pose(number: int) -> np.ndarray:
     return transform_of(odom_to_camera(number).transform)
 
 
-def frame(number: int, *, metric: bool = True, posed: bool = True) -> DepthFrame:
+def frame(number: int, *, run: int = 1, metric: bool = True, posed: bool = True) -> DepthFrame:
     return DepthFrame(
+        run=run,
         index=number,
         stamp_ns=stamp_ns(number),
         frame_id=FRAME_ID,
@@ -248,7 +249,7 @@ def test_the_path_begins_again_with_a_new_run(node: Node) -> None:
     for number in range(4):
         publishers.publish_frame(frame(number))
     publishers.publish_report(REPORT)
-    publishers.publish_frame(frame(0))
+    publishers.publish_frame(frame(4, run=2))
     publishers.publish_report(REPORT)
     wait_until(lambda: len(paths) == 2)
 
