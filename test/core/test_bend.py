@@ -25,7 +25,8 @@ def known_points(deviation: float = 0.01) -> tuple[Bundle, np.ndarray]:
     poses = WindowPoses(np.tile(np.eye(4), (FRAMES, 1, 1)), np.ones(FRAMES, bool), 0.1, 0.1, 1)
     ones = np.ones((FRAMES, POINTS))
     points = np.zeros((POINTS, 3))
-    return Bundle(poses, points, depth, deviation * ones, ones, np.zeros((POINTS, 3, 3))), pixels
+    exact, nothing = np.zeros((FRAMES, 6, 6)), np.zeros((POINTS, 3, 3))
+    return Bundle(poses, exact, points, depth, deviation * ones, ones, nothing), pixels
 
 
 def error(total: np.ndarray) -> float:

@@ -40,7 +40,7 @@ def context_of(known: np.ndarray, **changes: Value) -> tuple[WindowContext, Wind
         frames.append(Accepted(index, frame, tracker.track(view.rgb)))
     nothing = Conditioning(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1))
     solved = tuple(
-        Solved(one, nothing, torch.zeros(1, 1, 1), disparity, None)
+        Solved(one, nothing, torch.zeros(1, 1, 1), disparity, None, np.full((6, 6), np.nan))
         for one, disparity in zip(frames, known, strict=False)
     )
     values = {name.replace('__', '.'): value for name, value in changes.items()}

@@ -41,7 +41,7 @@ class Recording:
 
     def write(self, path, wall):
         with BagWriter(path, 'mcap') as out:
-            make = Messages(out.words, 'map')
+            make = Messages(out.words)
             topics = {
                 '/camera/image_raw': 'sensor_msgs/msg/Image',
                 '/camera/camera_info': 'sensor_msgs/msg/CameraInfo',
@@ -61,7 +61,7 @@ class Recording:
             '/camera/camera_info': make.camera_info(stamp, 'camera', wall.camera),
             '/truth/depth': make.image(stamp + self.late_ns, 'camera', '32FC1', depth),
             '/truth/odometry': make.odometry(
-                stamp + self.late_ns, self.child, wall.world_T_cam(index)
+                stamp + self.late_ns, 'map', self.child, wall.world_T_cam(index)
             ),
         }
 
