@@ -1,13 +1,21 @@
 """The one object that node, bag tool and evaluation push frames into."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from depthsync_ros.core.backbone import Backbone
+from depthsync_ros.core.cancel import Cancelling, give_up_if, Interruptible, never
 from depthsync_ros.core.context import Accepted, Run, Solved, WindowContext
 from depthsync_ros.core.depthsync import solve_window, WindowResult
-from depthsync_ros.core.errors import AlignmentError, ConfigError, InputError, ScaleError
+from depthsync_ros.core.errors import (
+    AlignmentError,
+    Cancelled,
+    ConfigError,
+    InputError,
+    ScaleError,
+)
 from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
 from depthsync_ros.core.metric import MetricScale
 from depthsync_ros.core.metric_window import observe
@@ -27,6 +35,10 @@ class Pipeline:
     observe, where given, sees each window's report and result as it is solved; evaluation reads
     the windows' raw disparity there.
 
+    cancelled may be replaced; where it turns true while a window is computed, possibly in
+    another thread, the window is given up before its next call of the network: every pending
+    frame is dropped, and a new run starts.
+
     :raises ConfigError: the model's own window or size does not go with the one that was set.
     """
 
@@ -39,6 +51,7 @@ class Pipeline:
         self.backbone = backbone
         self._observe = observe
         self.settings = settings  # replace it to change live settings from the next window on
+        self.cancelled: Cancelling = never
         self.length, self.overlap = _window_size(backbone, settings)
         max_side = settings.model.max_side or backbone.preferences.max_side
         network_size(max_side, max_side, max_side, backbone.size_multiple)  # refuse it now
@@ -89,12 +102,14 @@ class Pipeline:
 
     def reset(self) -> Output:
         """Start a new run; frames accepted but not finished are dropped and said so."""
-        held = [solved.accepted for solved in self._solved[len(self._solved) - self._held :]]
         window = self._buffer.flush()
-        waiting = window.new if window else ()
+        return self._drop_pending(window.new if window else (), 'the run was reset')
+
+    def _drop_pending(self, waiting: tuple[Accepted, ...], reason: str) -> Output:
+        held = [solved.accepted for solved in self._solved[len(self._solved) - self._held :]]
         self._start()
         stamps = tuple(accepted.frame.stamp_ns for accepted in (*held, *waiting))
-        return Output(dropped=(Dropped(stamps, 'the run was reset'),) if stamps else ())
+        return Output(dropped=(Dropped(stamps, reason),) if stamps else ())
 
     def _track(self, frame: Frame) -> FrameTracks:
         if self.settings.poses.derive:
@@ -102,15 +117,12 @@ class Pipeline:
         return FrameTracks(np.zeros(0, np.int64), np.zeros((0, 2)))
 
     def _solve(self, window: Window[Accepted], hold: int) -> Output:
-        known = self._solved[len(self._solved) - window.known :] if window.known else ()
         try:
-            result = solve_window(
-                WindowContext(
-                    self.backbone, self.settings, window.items, known, self._held, self._run
-                )
-            )
+            result = solve_window(self._context(window))
         except AlignmentError as error:
             return self._lose(window, str(error))
+        except Cancelled as why:
+            return self._drop_pending(window.new, str(why))
         self._run = result.run
         notes = self._observe_scale(result)
         before = len(window.items) - len(window.new) - self._held
@@ -121,6 +133,18 @@ class Pipeline:
         if self._observe is not None:
             self._observe(report, result)
         return Output(frames, (report,))
+
+    def _context(self, window: Window[Accepted]) -> WindowContext:
+        known = self._solved[len(self._solved) - window.known :] if window.known else ()
+        return WindowContext(
+            Interruptible(self.backbone, self.cancelled),
+            self.settings,
+            window.items,
+            known,
+            self._held,
+            self._run,
+            partial(give_up_if, self.cancelled),
+        )
 
     def _lose(self, window: Window[Accepted], reason: str) -> Output:
         """Drop a window's new frames; the frames its predecessor held leave as they are."""

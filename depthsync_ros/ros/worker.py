@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+import threading
 import time
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from depthsync_ros.ros.ledger import Ledger
 
 FLUSH, RESET = 'flush', 'reset'
 LOG_PERIOD_S = 5.0
+GIVEN_UP = 'the node was deactivated before that was done'
 
 
 class Results(Protocol):
@@ -61,19 +63,22 @@ class Worker:
         self._received_s: dict[int, float] = {}  # by stamp, of the frames in the pipeline
         self._last_ns = 0
         self._command: Command | None = None
+        self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix='depthsync-worker')
         self._running: Future[None] | None = None
 
     def start(self) -> None:
         """Start the thread."""
+        self._pipeline.cancelled = self._stopping.is_set
         self._running = self._threads.submit(self._run)
 
     def stop(self) -> None:
         """
-        End after the call under way, join the thread, book what was left as dropped.
+        End after the network's call under way, join the thread, book what was left as dropped.
 
-        Nothing that was computed is published in part.
+        A window leaves whole or not at all.
         """
+        self._stopping.set()
         self._abandon(book.DEACTIVATED)
         self._threads.shutdown(wait=True)
         if self.bug is None:
@@ -114,8 +119,8 @@ class Worker:
         if isinstance(item, Arrival):
             self._take(item)
         elif item.name == FLUSH:
-            self._take_output(self._pipeline.flush(), book.WINDOW_LOST)
-            item.answer(str(self._ledger.counts()))
+            self._take_output(self._pipeline.flush())
+            self._answer_flush(item)
         else:
             self._restart(book.RESET)
             item.answer(f'a new run starts; {self._ledger.counts()}')
@@ -131,13 +136,22 @@ class Worker:
         output = self._pipeline.push(frame)
         self._last_ns = frame.stamp_ns
         self._ledger.count('accepted')
-        self._take_output(output, book.WINDOW_LOST)
+        self._take_output(output)
+
+    def _answer_flush(self, command: Command) -> None:
+        if self._stopping.is_set():
+            command.answer(GIVEN_UP, success=False)
+        else:
+            command.answer(str(self._ledger.counts()))
 
     def _restart(self, why: str) -> None:
         self._take_output(self._pipeline.reset(), why)
         self._last_ns = 0
 
-    def _take_output(self, output: Output, why_dropped: str) -> None:
+    def _take_output(self, output: Output, why_dropped: str = '') -> None:
+        """Publish and book; without a reason of the caller's, losses are the pipeline's."""
+        if not why_dropped:
+            why_dropped = book.DEACTIVATED if self._stopping.is_set() else book.WINDOW_LOST
         for frame in output.frames:
             self._results.publish_frame(frame)
             received_s = self._received_s.pop(frame.stamp_ns)
@@ -172,4 +186,4 @@ class Worker:
         commands = [item for item in left if isinstance(item, Command)]
         self._ledger.dropped(len(left) - len(commands), why)
         for command in commands:
-            command.answer('the node was deactivated before its turn came', success=False)
+            command.answer(GIVEN_UP, success=False)
