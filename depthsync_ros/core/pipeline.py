@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from depthsync_ros.core.backbone import Backbone
+from depthsync_ros.core.breaks import find_break
 from depthsync_ros.core.cancel import Cancelling, give_up_if, Interruptible, never
 from depthsync_ros.core.context import Accepted, Run, Solved, WindowContext
 from depthsync_ros.core.depthsync import solve_window, WindowResult
@@ -13,7 +14,6 @@ from depthsync_ros.core.errors import (
     AlignmentError,
     Cancelled,
     ConfigError,
-    InputError,
     ScaleError,
 )
 from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
@@ -68,6 +68,7 @@ class Pipeline:
         self._metric = MetricScale(self.settings.metric.max_uncertainty)  # of depth
         self._positions = MetricScale(self.settings.metric.max_uncertainty)
         self._last: Frame | None = None
+        self._opening: tuple[str, ...] = ()  # what the run's first report says
 
     @property
     def pending(self) -> int:
@@ -81,16 +82,29 @@ class Pipeline:
         A window that cannot be put on the run's scale is lost: its new frames are in
         Output.dropped and the run keeps its unit.
 
+        Where the video breaks (`find_break`), the frames before are finished and leave, and a
+        new run with a unit and a world of its own starts: no window spans the break, and
+        nothing ties the two units together. The first report of the new run says so.
+
         :raises InputError: the frame does not follow the ones before it (stamp not later,
             another camera); it is not accepted and the run goes on.
         """
-        if self._last is not None:
-            _check_follows(self._last, frame)
+        ended = self._end_where_it_breaks(frame)
         self._last = frame
         accepted = Accepted(self._accepted, frame, self._track(frame))
         self._accepted += 1
         window = self._buffer.push(accepted)
-        return self._solve(window, hold=self.overlap) if window else Output()
+        return ended + (self._solve(window, hold=self.overlap) if window else Output())
+
+    def _end_where_it_breaks(self, frame: Frame) -> Output:
+        longest_gap_s = self.settings.window.longest_gap
+        why = find_break(self._last, frame, longest_gap_s) if self._last is not None else ''
+        if not why:
+            return Output()
+        finished = self.flush()
+        self._start()
+        self._opening = (f'a new run, with a unit of its own: {why}',)
+        return finished
 
     def flush(self) -> Output:
         """Finish every accepted frame, also of a partial window; the run and its unit go on."""
@@ -124,7 +138,7 @@ class Pipeline:
         except Cancelled as why:
             return self._drop_pending(window.new, str(why))
         self._run = result.run
-        notes = self._observe_scale(result)
+        notes, self._opening = (*self._opening, *self._observe_scale(result)), ()
         before = len(window.items) - len(window.new) - self._held
         frames = self._release(result.solved, hold, start=before)
         self._solved = result.solved
@@ -243,16 +257,3 @@ def _window_size(backbone: Backbone, settings: DepthSyncSettings) -> tuple[int, 
             f'{backbone.preferences.window_overlap}): the overlap must be smaller; set both'
         )
     return length, overlap
-
-
-def _check_follows(last: Frame, frame: Frame) -> None:
-    if frame.stamp_ns <= last.stamp_ns:
-        raise InputError(
-            f'a frame is stamped {frame.stamp_ns} ns, the one before it {last.stamp_ns} ns: '
-            'stamps must rise; call reset when a recording starts again'
-        )
-    if frame.camera != last.camera or frame.frame_id != last.frame_id:
-        raise InputError(
-            f'the camera changed from {last.camera} in {last.frame_id!r} to {frame.camera} in '
-            f'{frame.frame_id!r} within a run: call reset, or feed one camera only'
-        )

@@ -125,6 +125,15 @@ class WindowSettings(Settings):
         low=0,
         high=128,
     )
+    longest_gap: float = setting(
+        5.0,
+        'Time without a frame after which a new run starts, with a unit and a world of its own: '
+        'what is seen then has nothing in common with what was. The frames before are finished '
+        'first. Raise it for a slow camera. 0 never starts one.',
+        unit='seconds',
+        low=0.0,
+        live=True,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -106,6 +106,7 @@ def _values(health: Health) -> dict[str, object]:
         'waiting in window': health.pending,
         'windows': counts.windows,
         'windows lost': counts.windows_lost,
+        'runs': counts.runs,
         'images missing': health.missing,
         'latency s': f'{counts.latency_s:.3f}',
         'metric': health.metric,

@@ -12,8 +12,9 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from depthsync_ros.core.breaks import TIME_JUMP_NS
 from depthsync_ros.messages import nanoseconds
-from depthsync_ros.ros.convert import Arrival, TIME_JUMP_NS
+from depthsync_ros.ros.convert import Arrival
 from depthsync_ros.ros.ledger import Ledger, NO_CAMERA_INFO
 from depthsync_ros.ros.qos import input_qos
 from depthsync_ros.ros.settings import InputSettings

@@ -9,7 +9,6 @@ QUEUE_FULL = 'queue full'
 REFUSED = 'refused input'
 WINDOW_LOST = 'window lost'
 RESET = 'reset'
-TIME_JUMPED = 'time jumped back'
 DEACTIVATED = 'deactivated'
 NO_CAMERA_INFO = 'no camera_info with its stamp'
 BUG = 'worker stopped by a bug'
@@ -27,6 +26,7 @@ class Counts:
     dropped_for: dict[str, int]
     windows: int
     windows_lost: int
+    runs: int
     latency_s: float
     last_loss: str
 
@@ -64,7 +64,7 @@ class Ledger:
         self._last_loss = ''
 
     def count(self, what: str, number: int = 1) -> None:
-        """Add to images, infos, matched, accepted, windows or windows_lost."""
+        """Add to images, infos, matched, accepted, windows, windows_lost or runs."""
         with self._lock:
             self._counts[what] += number
 
@@ -101,6 +101,7 @@ class Ledger:
                 dropped_for=dict(self._dropped),
                 windows=self._counts['windows'],
                 windows_lost=self._counts['windows_lost'],
+                runs=self._counts['runs'],
                 latency_s=self._latency_s,
                 last_loss=self._last_loss,
             )
