@@ -22,6 +22,13 @@ class InputSettings(Settings):
         'none and hears reliable publishers only.',
         choices=('sensor_data', 'reliable'),
     )
+    camera_info: str = setting(
+        'synchronised',
+        "Which camera_info describes an image: 'synchronised' takes the one of exactly its stamp; "
+        "'latched' takes the one heard last for every image, also from a publisher that sent it "
+        'once (transient local). Images that come before the first are dropped, and counted.',
+        choices=('synchronised', 'latched'),
+    )
     history: int = setting(
         60,
         'Messages the middleware keeps for each input topic until the node takes them; larger '
