@@ -45,6 +45,7 @@ class Health:
     counts: Counts
     newly_dropped: int
     queued: int
+    step: int  # every so manieth image is taken
     pending: int
     missing: int  # images that should have come, by their stamps
     images: Topic
@@ -139,6 +140,8 @@ def _values(health: Health) -> dict[str, object]:
         'runs': counts.runs,
         'images missing': health.missing,
         'latency s': f'{counts.latency_s:.3f}',
+        'longest latency s': f'{counts.longest_latency_s:.3f}',
+        'images taken': 'all' if health.step == 1 else f'one of {health.step}',
         'metric': health.metric,
         'unit': 'metre' if health.metric else 'constant unit of this run (not metres)',
     }

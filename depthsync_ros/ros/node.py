@@ -44,6 +44,7 @@ SUCCESS, FAILURE, ERROR = (
     TransitionCallbackReturn.ERROR,
 )
 ROOTS = (DepthSyncSettings(), NodeSettings())
+OVERLOADED = {'drop_oldest': book.QUEUE_FULL, 'stride': book.THINNED}
 DIAGNOSTICS_S = 1.0
 SHORTEST_QUEUE = 60  # frames; two seconds of video
 WATCH_S = 0.5
@@ -120,7 +121,10 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
     def on_activate(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker, then subscribe."""
         pipeline, settings = self._pipeline, self._node_settings.input
-        self._inbox = Inbox(settings.queue_frames or max(SHORTEST_QUEUE, 2 * pipeline.length))
+        self._inbox = Inbox(
+            settings.queue_frames or max(SHORTEST_QUEUE, 2 * pipeline.length),
+            thin=settings.overload == 'stride',
+        )
         self._worker = Worker(
             pipeline,
             self._results,
@@ -248,10 +252,10 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         metres = self._metres
         if metres is not None:
             arrival = replace(arrival, evidence=metres.look_up(arrival).finish)
-        displaced = self._inbox.put(arrival)
-        if displaced is not None:
-            why = book.DEACTIVATED if displaced is arrival else book.QUEUE_FULL
-            self._ledger.dropped(1, why)
+        inbox = self._inbox
+        displaced = inbox.put(arrival)
+        why = OVERLOADED[self._node_settings.input.overload]
+        self._ledger.dropped(len(displaced), book.DEACTIVATED if inbox.closed else why)
 
     def _on_command(
         self, name: str, _request: Trigger.Request, response: Trigger.Response
@@ -285,6 +289,7 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
             counts=counts,
             newly_dropped=newly,
             queued=len(inbox) if inbox is not None else 0,
+            step=inbox.step if inbox is not None else 1,
             pending=pipeline.pending if pipeline else 0,
             missing=inputs.gaps.missing if inputs else 0,
             images=self._topic(inputs.images) if inputs else NO_TOPIC,

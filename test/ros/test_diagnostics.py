@@ -33,6 +33,7 @@ WELL = Health(
     counts=counts(),
     newly_dropped=0,
     queued=3,
+    step=1,
     pending=5,
     missing=0,
     images=IMAGES,

@@ -197,11 +197,17 @@ def test_a_parameter_change_is_refused_with_the_reason(node, robot: Robot) -> No
     assert 'read-only' in reason
 
 
-def test_frames_add_up_under_overload_and_an_interrupt_ends_cleanly(start_node, robot) -> None:
+@pytest.mark.parametrize(
+    ('overload', 'reason'), [('drop_oldest', 'queue full'), ('stride', 'left out to keep up')]
+)
+def test_frames_add_up_under_overload_and_an_interrupt_ends_cleanly(
+    start_node, robot, overload, reason
+) -> None:
     # Overload of the node is the point, so the way to it loses nothing.
     lossless = {'input.reliability': 'reliable', 'input.history': '1000'}
     slow = {SECONDS_A_CALL: '0.2'}
-    node = active(start_node('slow', slow, **lossless, **{'input.queue_frames': '8'}), robot)
+    chosen = {'input.queue_frames': '8', 'input.overload': overload}
+    node = active(start_node(f'slow_{overload}', slow, **lossless, **chosen), robot)
     robot.play(range(150))
     robot.wait_for_value('matched', 150)
     robot.change('deactivate')
@@ -209,7 +215,7 @@ def test_frames_add_up_under_overload_and_an_interrupt_ends_cleanly(start_node, 
 
     assert in_as_out_and_dropped(robot) == (150, 150)
     values = robot.values()
-    assert int(values['dropped: queue full']) > 0
+    assert int(values[f'dropped: {reason}']) > 0
     wait_until(lambda: len(robot.received.depth) == int(values['published']))
     assert all(a < b for a, b in pairwise(stamps_of(robot.received.depth)))
 
