@@ -2,25 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 import threading
 
 from fakes import FakeBackbone, LENGTH, OVERLAP
 import pytest
 
-from depthsync_ros.core.pipeline import Pipeline
-from depthsync_ros.core.settings import DepthSyncSettings, with_values
-from depthsync_ros.ros.ledger import DEACTIVATED, Ledger
+from depthsync_ros.core.settings import DepthSyncSettings
+from depthsync_ros.ros.ledger import DEACTIVATED
 
 pytest.importorskip('rclpy', reason='rclpy is not installed: the node needs ROS 2 or its wheels')
 
-from rclpy.logging import get_logger
-from robot import camera_info, image, stamp_ns, wait_until
+from bench import Bench
+from robot import stamp_ns, wait_until
 
-from depthsync_ros.ros import convert
-from depthsync_ros.ros.convert import Arrival
-from depthsync_ros.ros.inbox import Command, Inbox
-from depthsync_ros.ros.worker import FLUSH, GIVEN_UP, Worker
+from depthsync_ros.ros.worker import GIVEN_UP
 
 STRIDE = LENGTH - OVERLAP
 
@@ -38,58 +33,6 @@ class Gate(FakeBackbone):
             self.reached.set()
             assert self.open.wait(60.0)
         return super().predict(scaled, noise_label, conditioning)
-
-
-class Kept:
-    """Results that are kept."""
-
-    def __init__(self) -> None:
-        self.stamps: list[int] = []
-        self.reports = 0
-
-    def publish_frame(self, frame) -> None:
-        self.stamps.append(frame.stamp_ns)
-
-    def publish_report(self, report) -> None:
-        self.reports += 1
-
-
-class Bench:
-    """A worker on its own: frames in by hand, results kept."""
-
-    def __init__(self, backbone: FakeBackbone, **changes) -> None:
-        values = {name.replace('__', '.'): value for name, value in changes.items()}
-        self.settings = with_values(DepthSyncSettings(), values)
-        self.pipeline = Pipeline(backbone, self.settings)
-        self.ledger, self.inbox, self.kept = Ledger(), Inbox(1000), Kept()
-        self.start()
-
-    def start(self) -> None:
-        self.inbox = Inbox(1000)
-        self.worker = Worker(
-            self.pipeline,
-            self.kept,
-            self.ledger,
-            self.inbox,
-            decode=partial(convert.frame, rectified=False),
-            settings=lambda: self.settings,
-            logger=get_logger('bench'),
-        )
-        self.worker.start()
-
-    def put(self, *numbers: int) -> None:
-        for number in numbers:
-            self.put_messages(image(number), camera_info(number))
-
-    def put_messages(self, image, info) -> None:
-        self.ledger.count('images')
-        self.ledger.count('matched')
-        self.inbox.put(Arrival(image, info, 0.0))
-
-    def flush(self) -> tuple[bool, str]:
-        command = Command(FLUSH)
-        self.inbox.put_command(command)
-        return command.wait()
 
 
 @pytest.fixture
