@@ -63,5 +63,5 @@ class Bench:
 
     def flush(self) -> tuple[bool, str]:
         command = Command(FLUSH)
-        self.inbox.put_command(command)
+        assert self.inbox.put_command(command), self.worker.bug
         return command.wait()

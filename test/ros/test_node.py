@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from depthsync_ros.core.pipeline import Pipeline
-from depthsync_ros.core.settings import DepthSyncSettings
+from depthsync_ros.core.settings import DepthSyncSettings, with_values
 from depthsync_ros.messages import rotation_matrix
 from depthsync_ros.ros.convert import Arrival, frame
 
@@ -195,6 +195,32 @@ def test_a_parameter_change_is_refused_with_the_reason(node, robot: Robot) -> No
 
     assert not accepted
     assert 'read-only' in reason
+
+
+LINEAR = {'depth.upsampling': 'linear'}
+
+
+def test_a_live_parameter_takes_effect_at_the_next_window(node, robot: Robot) -> None:
+    pipeline = Pipeline(FakeBackbone(), DepthSyncSettings())
+    expected = []
+    for number in range(2 * LENGTH):
+        if number == LENGTH + 1:  # the first window is done, the second is not full
+            pipeline.settings = with_values(pipeline.settings, LINEAR)
+        arrival = Arrival(image(number), camera_info(number), 0.0)
+        expected += pipeline.push(frame(arrival, rectified=False)).frames
+    expected += pipeline.flush().frames
+
+    robot.play(range(LENGTH + 1))
+    robot.wait_for_value('accepted', LENGTH + 1)
+    for name, value in LINEAR.items():
+        assert robot.set_parameter(name, value) == (True, '')
+    robot.play(range(LENGTH + 1, 2 * LENGTH))
+    robot.flush_all(2 * LENGTH)
+    wait_until(lambda: len(robot.received.depth) == 2 * LENGTH)
+    robot.set_parameter('depth.upsampling', 'guided')  # the node is shared
+
+    for depth, ours in zip(robot.received.depth, expected, strict=True):
+        assert depth.data.tobytes() == ours.depth.astype('<f4').tobytes()
 
 
 @pytest.mark.parametrize(
