@@ -9,10 +9,11 @@ from rclpy.node import Node
 from rclpy.time import Time
 from tf2_ros import Buffer, ExtrapolationException, TransformException, TransformListener
 
+from depthsync_ros.core.breaks import TIME_JUMP_NS
 from depthsync_ros.core.evidence import Evidence
 from depthsync_ros.core.settings import MetricSettings
 from depthsync_ros.messages import transform_of
-from depthsync_ros.ros.convert import Arrival, TIME_JUMP_NS
+from depthsync_ros.ros.convert import Arrival
 
 CACHE_S = 10.0
 WAIT_S = 0.1  # odometry may be published a little after the image it belongs to
