@@ -21,6 +21,7 @@ from depthsync_ros.core.frames import DepthFrame, Frame, Output, StageSeconds, W
 from depthsync_ros.core.pipeline import Pipeline
 from depthsync_ros.core.rigid import invert
 from depthsync_ros.core.settings import MetricSettings
+from depthsync_ros.core.stamps import ByStamp
 from depthsync_ros.messages import FLOAT, Messages, MILLIMETRES, WORLD_FRAME
 
 DEPTH, DEPTH_INFO = '/depthsync/depth', '/depthsync/depth/camera_info'
@@ -168,7 +169,7 @@ class _Results:
     make: Messages
     job: BagJob
     tally: Tally
-    log_ns: dict[int, int] = field(default_factory=dict)
+    log_ns: ByStamp[int] = field(default_factory=ByStamp)
 
     def add_topics(self) -> None:
         self.depth = self.out.add(DEPTH, 'sensor_msgs/msg/Image')
@@ -187,10 +188,10 @@ class _Results:
         for lost in output.dropped:
             self.tally.drop(lost.reason, len(lost.stamps_ns))
             for stamp_ns in lost.stamps_ns:
-                self.log_ns.pop(stamp_ns, None)
+                self.log_ns.leave(stamp_ns)
 
     def _write_report(self, report: WindowReport) -> None:
-        log_ns = self.log_ns.get(report.last_stamp_ns, report.last_stamp_ns)
+        log_ns = self.log_ns.look_up(report.last_stamp_ns, report.last_stamp_ns)
         self.out.write(self.report, log_ns, self.make.window_report(report))
         self.tally.windows += 1
         self.tally.metric_scale = report.metric_scale
@@ -201,7 +202,7 @@ class _Results:
 
     def _write_frame(self, frame: DepthFrame) -> None:
         stamp_ns, name, camera = frame.stamp_ns, frame.frame_id, frame.camera
-        log_ns = self.log_ns.pop(stamp_ns)
+        log_ns = self.log_ns.leave(stamp_ns)
         encoding = self.job.depth_encoding
         self.out.write(self.depth, log_ns, self.make.depth_image(frame, encoding))
         self.out.write(self.info, log_ns, self.make.camera_info(stamp_ns, name, camera))
@@ -242,16 +243,14 @@ class _Run:
         if self.evidence is not None:
             frame = self.evidence.with_evidence(log_ns, frame)
         pending = self.results.log_ns
-        waiting = frame.stamp_ns in pending
-        pending.setdefault(frame.stamp_ns, log_ns)
+        pending.add(frame.stamp_ns, log_ns)
         try:
             output = self.pipeline.push(frame)
         except InputError as error:
             # As in the node: the run goes on without a frame that does not follow the others.
             _log.debug('frame %d refused: %s', frame.stamp_ns, error)
             self.tally.drop(_without_numbers(str(error)))
-            if not waiting:
-                del pending[frame.stamp_ns]
+            pending.take_back(frame.stamp_ns)
         else:
             self.results.write(output)
         self.progress(self.tally)

@@ -8,6 +8,9 @@ import torch
 
 from depthsync_ros.core.shapes import DisparityTensor, Latents, RgbTensor, Tokens
 
+# Frames that encoder and decoder see together: a temporal decoder's result depends on it.
+CHUNK_FRAMES = 8
+
 
 @dataclass(frozen=True)
 class NoiseRange:

@@ -1,6 +1,6 @@
 """What a window is solved against, and what is known of its frames before and after."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from depthsync_ros.core.backbone import Backbone, Conditioning
@@ -63,7 +63,7 @@ class WindowContext:
 
     known are the window's leading frames as earlier windows left them; the last `held` of them
     have not been published and are blended with this window's view. run is None for the
-    first window of a run.
+    first window of a run. go_on is called before each step; it raises Cancelled to end here.
     """
 
     backbone: Backbone
@@ -72,6 +72,7 @@ class WindowContext:
     known: tuple[Solved, ...]
     held: int
     run: Run | None
+    go_on: Callable[[], None] = lambda: None
 
     @property
     def new(self) -> tuple[Accepted, ...]:

@@ -51,6 +51,7 @@ def solve_window(context: WindowContext) -> WindowResult:
     Source: DepthSync (arXiv:2507.01603); DepthCrafter (arXiv:2409.02095) for the overlap's start.
 
     :raises AlignmentError: the window cannot be put on the run's scale.
+    :raises Cancelled: context.go_on or the backbone raised it.
     """
     clock = _Clock()
     conditioning = _encode(context)
@@ -60,10 +61,13 @@ def solve_window(context: WindowContext) -> WindowResult:
     denoise = clock.lap()
     own = context.backbone.decode(latents).cpu().numpy().astype(np.float32)
     decode = clock.lap()
+    context.go_on()
     seam = fit_gauge(context, own)
     align = clock.lap()
+    context.go_on()
     geometry, seam, shift = settle(context, tracks, own, seam, first_shift(context, tracks, own))
     disparity = seam.gauge.to_global(own).astype(np.float32)
+    context.go_on()
     if context.settings.geometry.refine:
         disparity = geometry.bend(disparity, seam.gauge, shift, context.camera)
     world_T_window = _place(context, geometry)

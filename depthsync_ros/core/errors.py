@@ -8,6 +8,7 @@ DepthSyncError
     PoseError       the tracks do not support a camera pose
     ScaleError      a window does not tell the metric scale
     ModelError      weights are missing or do not fit the network
+    Cancelled       whoever runs the pipeline asked it to give a window up
 
 Anything else that escapes is a bug and must reach the user with its traceback.
 """
@@ -39,3 +40,7 @@ class ScaleError(DepthSyncError):
 
 class ModelError(DepthSyncError):
     """Weights are missing or do not fit the network."""
+
+
+class Cancelled(DepthSyncError):
+    """Whoever runs the pipeline asked it to give a window up."""

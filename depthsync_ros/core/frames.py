@@ -151,3 +151,10 @@ class Output:
     frames: tuple[DepthFrame, ...] = ()
     reports: tuple[WindowReport, ...] = ()
     dropped: tuple[Dropped, ...] = ()
+
+    def __add__(self, later: 'Output') -> 'Output':
+        return Output(
+            self.frames + later.frames,
+            self.reports + later.reports,
+            self.dropped + later.dropped,
+        )

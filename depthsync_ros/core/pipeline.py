@@ -1,13 +1,21 @@
 """The one object that node, bag tool and evaluation push frames into."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from depthsync_ros.core.backbone import Backbone
+from depthsync_ros.core.breaks import find_break
+from depthsync_ros.core.cancel import Cancelling, give_up_if, Interruptible, never
 from depthsync_ros.core.context import Accepted, Run, Solved, WindowContext
 from depthsync_ros.core.depthsync import solve_window, WindowResult
-from depthsync_ros.core.errors import AlignmentError, ConfigError, InputError, ScaleError
+from depthsync_ros.core.errors import (
+    AlignmentError,
+    Cancelled,
+    ConfigError,
+    ScaleError,
+)
 from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
 from depthsync_ros.core.metric import MetricScale
 from depthsync_ros.core.metric_window import observe
@@ -29,6 +37,10 @@ class Pipeline:
     observe, where given, sees each window's report and result as it is solved; evaluation reads
     the windows' raw disparity there.
 
+    cancelled may be replaced; where it turns true while a window is computed, possibly in
+    another thread, the window is given up before its next call of the network: every pending
+    frame is dropped, and a new run starts.
+
     :raises ConfigError: the model's own window or size does not go with the one that was set.
     """
 
@@ -41,6 +53,7 @@ class Pipeline:
         self.backbone = backbone
         self._observe = observe
         self.settings = settings  # replace it to change live settings from the next window on
+        self.cancelled: Cancelling = never
         self.length, self.overlap = _window_size(backbone, settings)
         max_side = settings.model.max_side or backbone.preferences.max_side
         network_size(max_side, max_side, max_side, backbone.size_multiple)  # refuse it now
@@ -59,6 +72,7 @@ class Pipeline:
         self._metric = MetricScale(self.settings.metric.max_uncertainty)  # of depth
         self._positions = MetricScale(self.settings.metric.max_uncertainty)
         self._last: Frame | None = None
+        self._opening: tuple[str, ...] = ()  # what the run's first report says
 
     @property
     def pending(self) -> int:
@@ -72,16 +86,29 @@ class Pipeline:
         A window that cannot be put on the run's scale is lost: its new frames are in
         Output.dropped and the run keeps its unit.
 
+        Where the video breaks (`find_break`), the frames before are finished and leave, and a
+        new run with a unit and a world of its own starts: no window spans the break, and
+        nothing ties the two units together. The first report of the new run says so.
+
         :raises InputError: the frame does not follow the ones before it (stamp not later,
             another camera); it is not accepted and the run goes on.
         """
-        if self._last is not None:
-            _check_follows(self._last, frame)
+        ended = self._end_where_it_breaks(frame)
         self._last = frame
         accepted = Accepted(self._accepted, frame, self._track(frame))
         self._accepted += 1
         window = self._buffer.push(accepted)
-        return self._solve(window, hold=self.overlap) if window else Output()
+        return ended + (self._solve(window, hold=self.overlap) if window else Output())
+
+    def _end_where_it_breaks(self, frame: Frame) -> Output:
+        longest_gap_s = self.settings.window.longest_gap
+        why = find_break(self._last, frame, longest_gap_s) if self._last is not None else ''
+        if not why:
+            return Output()
+        finished = self.flush()
+        self._start()
+        self._opening = (f'a new run, with a unit of its own: {why}',)
+        return finished
 
     def flush(self) -> Output:
         """Finish every accepted frame, also of a partial window; the run and its unit go on."""
@@ -93,12 +120,14 @@ class Pipeline:
 
     def reset(self) -> Output:
         """Start a new run; frames accepted but not finished are dropped and said so."""
-        held = [solved.accepted for solved in self._solved[len(self._solved) - self._held :]]
         window = self._buffer.flush()
-        waiting = window.new if window else ()
+        return self._drop_pending(window.new if window else (), 'the run was reset')
+
+    def _drop_pending(self, waiting: tuple[Accepted, ...], reason: str) -> Output:
+        held = [solved.accepted for solved in self._solved[len(self._solved) - self._held :]]
         self._start()
         stamps = tuple(accepted.frame.stamp_ns for accepted in (*held, *waiting))
-        return Output(dropped=(Dropped(stamps, 'the run was reset'),) if stamps else ())
+        return Output(dropped=(Dropped(stamps, reason),) if stamps else ())
 
     def _track(self, frame: Frame) -> FrameTracks:
         if self.settings.poses.derive:
@@ -106,17 +135,14 @@ class Pipeline:
         return FrameTracks(np.zeros(0, np.int64), np.zeros((0, 2)))
 
     def _solve(self, window: Window[Accepted], hold: int) -> Output:
-        known = self._solved[len(self._solved) - window.known :] if window.known else ()
         try:
-            result = solve_window(
-                WindowContext(
-                    self.backbone, self.settings, window.items, known, self._held, self._run
-                )
-            )
+            result = solve_window(self._context(window))
         except AlignmentError as error:
             return self._lose(window, str(error))
+        except Cancelled as why:
+            return self._drop_pending(window.new, str(why))
         self._run = result.run
-        notes = self._observe_scale(result)
+        notes, self._opening = (*self._opening, *self._observe_scale(result)), ()
         before = len(window.items) - len(window.new) - self._held
         frames = self._release(result.solved, hold, start=before)
         self._solved = result.solved
@@ -125,6 +151,18 @@ class Pipeline:
         if self._observe is not None:
             self._observe(report, result)
         return Output(frames, (report,))
+
+    def _context(self, window: Window[Accepted]) -> WindowContext:
+        known = self._solved[len(self._solved) - window.known :] if window.known else ()
+        return WindowContext(
+            Interruptible(self.backbone, self.cancelled),
+            self.settings,
+            window.items,
+            known,
+            self._held,
+            self._run,
+            partial(give_up_if, self.cancelled),
+        )
 
     def _lose(self, window: Window[Accepted], reason: str) -> Output:
         """Drop a window's new frames; the frames its predecessor held leave as they are."""
@@ -228,16 +266,3 @@ def _window_size(backbone: Backbone, settings: DepthSyncSettings) -> tuple[int, 
             f'{backbone.preferences.window_overlap}): the overlap must be smaller; set both'
         )
     return length, overlap
-
-
-def _check_follows(last: Frame, frame: Frame) -> None:
-    if frame.stamp_ns <= last.stamp_ns:
-        raise InputError(
-            f'a frame is stamped {frame.stamp_ns} ns, the one before it {last.stamp_ns} ns: '
-            'stamps must rise; call reset when a recording starts again'
-        )
-    if frame.camera != last.camera or frame.frame_id != last.frame_id:
-        raise InputError(
-            f'the camera changed from {last.camera} in {last.frame_id!r} to {frame.camera} in '
-            f'{frame.frame_id!r} within a run: call reset, or feed one camera only'
-        )

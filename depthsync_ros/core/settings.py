@@ -125,6 +125,15 @@ class WindowSettings(Settings):
         low=0,
         high=128,
     )
+    longest_gap: float = setting(
+        5.0,
+        'Time without a frame after which a new run starts, with a unit and a world of its own: '
+        'what is seen then has nothing in common with what was. The frames before are finished '
+        'first. Raise it for a slow camera. 0 never starts one.',
+        unit='seconds',
+        low=0.0,
+        live=True,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -150,12 +159,14 @@ class SamplingSettings(Settings):
         unit='levels',
         low=2,
         high=100,
+        live=True,
     )
     skip_last: bool = setting(
         default=True,
         description='Leave out the network call at the lowest noise level, which changes the '
         'result by about '
         'that level. Turn off for parity checks.',
+        live=True,
     )
     seed: int = setting(
         0, 'Seed of the noise; with the index of the frame it fixes every draw.', low=0
@@ -191,6 +202,7 @@ class ScaleSettings(Settings):
         'Overlap pixels that must be valid in both windows; fewer is an error.',
         unit='pixels',
         low=10,
+        live=True,
     )
 
 
@@ -211,7 +223,11 @@ class PoseSettings(Settings):
         high=5000,
     )
     min_tracks: int = setting(
-        15, 'Points two frames must share for a pose; fewer leaves it unknown.', low=6, high=1000
+        15,
+        'Points two frames must share for a pose; fewer leaves it unknown.',
+        low=6,
+        high=1000,
+        live=True,
     )
     max_error_px: float = setting(
         2.0,
@@ -220,6 +236,7 @@ class PoseSettings(Settings):
         unit='pixels',
         low=0.1,
         high=50.0,
+        live=True,
     )
 
 
@@ -235,6 +252,7 @@ class GuidanceSettings(Settings):
         '0 leaves scale to the fit after sampling.',
         low=0.0,
         high=1.0,
+        live=True,
     )
     geometry: float = setting(
         0.0,
@@ -242,11 +260,13 @@ class GuidanceSettings(Settings):
         'replaces it; 0 leaves geometry to geometry.refine.',
         low=0.0,
         high=1.0,
+        live=True,
     )
     exact: bool = setting(
         default=False,
         description='Carry scale guidance through the network and geometry guidance through the '
         'decoder, by gradients: the reference, many times slower.',
+        live=True,
     )
     every: int = setting(
         3,
@@ -255,18 +275,21 @@ class GuidanceSettings(Settings):
         unit='frames',
         low=1,
         high=32,
+        live=True,
     )
     min_sigma: float = setting(
         0.5,
         'Noise level below which a step is left alone: what guidance did there would not be '
         'harmonised by the network any more.',
         low=0.0,
+        live=True,
     )
     max_sigma: float = setting(
         10.0,
         'Noise level above which a step is left alone: there the network forgets what guidance '
         'did, and the depth to be corrected is not there yet.',
         low=0.0,
+        live=True,
     )
 
 
@@ -280,6 +303,7 @@ class GeometrySettings(Settings):
         default=True,
         description="Bend each window's depth, smoothly, towards what its tracks triangulate to. "
         'Needs poses.derive; a camera that does not move, or a scene that does, is left as it is.',
+        live=True,
     )
 
 
@@ -294,6 +318,7 @@ class DepthSettings(Settings):
         "How disparity reaches the image's size: 'guided' follows the image's edges, 'linear' "
         'does not.',
         choices=('guided', 'linear'),
+        live=True,
     )
     prior_shift: float = setting(
         0.15,

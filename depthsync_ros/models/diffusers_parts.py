@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn, Tensor
 
-from depthsync_ros.core.backbone import Conditioning
+from depthsync_ros.core.backbone import CHUNK_FRAMES, Conditioning
 from depthsync_ros.core.errors import ModelError
 from depthsync_ros.core.shapes import DisparityTensor, Latents, RgbTensor
 from depthsync_ros.models.folder import Part
@@ -24,7 +24,6 @@ except ImportError as missing:
     ) from missing
 
 VAE_CLASSES = (AutoencoderKLTemporalDecoder, AutoencoderTiny)
-DECODE_CHUNK = 8  # frames that the temporal decoder sees together
 # Stable Video Diffusion's constants: frames per second less one, and the motion bucket.
 FPS_ID, MOTION_ID = 7, 127
 
@@ -130,7 +129,7 @@ class Vae:
 
     def encode_rgb(self, rgb: RgbTensor) -> Latents:
         """Encode images in [-1, 1] to latents that are not multiplied by the scaling factor."""
-        chunks = rgb.to(self.network.dtype).split(DECODE_CHUNK)
+        chunks = rgb.to(self.network.dtype).split(CHUNK_FRAMES)
         return torch.cat([self._latents(chunk) for chunk in chunks]).float()
 
     def encode(self, disparity: DisparityTensor) -> Latents:
@@ -141,7 +140,7 @@ class Vae:
     def decode(self, latents: Latents) -> DisparityTensor:
         """Decode scaled latents; three channels are averaged and [-1, 1] becomes [0, 1]."""
         unscaled = (latents / self.scaling_factor).to(self.network.dtype)
-        images = torch.cat([self._images(chunk) for chunk in unscaled.split(DECODE_CHUNK)])
+        images = torch.cat([self._images(chunk) for chunk in unscaled.split(CHUNK_FRAMES)])
         return (images.float().mean(dim=1) + 1.0) / 2.0
 
     def _latents(self, images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-from depthsync_ros.core.backbone import Conditioning
+from depthsync_ros.core.backbone import CHUNK_FRAMES, Conditioning
 from depthsync_ros.core.errors import ModelError
 from depthsync_ros.core.shapes import Latents, RgbTensor
 from depthsync_ros.models.conditioner import Conditioner
@@ -20,7 +20,6 @@ FEATURE_ENCODER = 'FeatureEncoder'
 # CLIP's own normalisation (openai/clip-vit-large-patch14, preprocessor_config.json).
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-CLIP_CHUNK = 8  # frames that go through CLIP together
 
 
 class ImageEncoder(Protocol):
@@ -56,7 +55,7 @@ class ClipEncoder:
     def __call__(self, rgb: RgbTensor, rgb_latents: Latents) -> Conditioning:
         size = int(self.network.config.image_size)
         images = clip_input(rgb, size).to(self.network.dtype)
-        chunks = [self.network(chunk).image_embeds for chunk in images.split(CLIP_CHUNK)]
+        chunks = [self.network(chunk).image_embeds for chunk in images.split(CHUNK_FRAMES)]
         return Conditioning(rgb_latents, torch.cat(chunks).float()[:, None])
 
 

@@ -14,9 +14,6 @@ from depthsync_ros.images import decode, decode_compressed, UnknownEncodingError
 from depthsync_ros.messages import nanoseconds
 from depthsync_ros.ros import bridge
 
-# An image this much older than its predecessor is a bag that starts again, not a late packet.
-TIME_JUMP_NS = 1_000_000_000
-
 
 @dataclass(frozen=True, eq=False)
 class Arrival:

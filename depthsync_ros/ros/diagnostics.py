@@ -12,6 +12,10 @@ from depthsync_ros.ros.ledger import Counts
 MISSING_SHARE = 0.02  # of the images that should have come, before it is worth a warning
 MISSING_FEW = 3
 UNMATCHED_FEW = 10
+LOOK_AT_QOS = "compare the QoS by ros2 topic info -v; input.reliability 'sensor_data' hears all"
+MISFIT_REMEDIES = {
+    'RELIABILITY': "set input.reliability to 'sensor_data', or let it publish reliably",
+}
 RELIABLE_REMEDY = 'raise input.history, or publish with reliable QoS and set input.reliability'
 
 
@@ -21,6 +25,23 @@ class OutputHealth:
 
     values: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Topic:
+    """
+    An input topic as the middleware sees it.
+
+    misfit names the policy by which a publisher does not fit; lost are messages that never came.
+    """
+
+    name: str
+    publishers: int
+    misfit: str = ''
+    lost: int = 0
+
+
+NO_TOPIC = Topic('', 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +54,12 @@ class Health:
     counts: Counts
     newly_dropped: int
     queued: int
+    step: int  # every so manieth image is taken
     pending: int
     missing: int  # images that should have come, by their stamps
-    image_topic: str
-    info_topic: str
-    image_publishers: int
-    info_publishers: int
+    images: Topic
+    infos: Topic
+    latched: bool  # one camera_info serves all images
     metric: bool
     report: WindowReport | None = None  # the last window's
     outputs: OutputHealth = field(default_factory=OutputHealth)
@@ -67,28 +88,35 @@ def _warnings(health: Health) -> list[str]:
         return []
     counts, found = health.counts, []
     if not counts.images:
-        found.append(_silence('image', health.image_topic, health.image_publishers))
+        found.append(_silence('image', health.images))
     if not counts.infos:
-        found.append(_silence('camera_info', health.info_topic, health.info_publishers))
+        found.append(_silence('camera_info', health.infos))
     if _images_missing(health):
         found.append(f'{health.missing} images did not arrive: {_remedy()}')
+    if health.images.lost > MISSING_FEW and not _images_missing(health):
+        found.append(f'the middleware lost {health.images.lost} images: {_remedy()}')
     if counts.infos and counts.unmatched > UNMATCHED_FEW:
         found.append(
             f'{counts.unmatched} images have no camera_info of exactly their stamp: remap '
-            'camera_info to the topic of the same driver'
+            "camera_info to the topic of the same driver, or set input.camera_info to 'latched'"
         )
     if health.newly_dropped:
         found.append(f'{health.newly_dropped} frames dropped: {counts.last_loss}')
     return [*found, *health.outputs.warnings]
 
 
-def _silence(what: str, topic: str, publishers: int) -> str:
-    if publishers:
+def _silence(what: str, topic: Topic) -> str:
+    if topic.misfit:
         return (
-            f'no {what} on {topic} though {publishers} publish there: their QoS does not fit; '
-            "set input.reliability to 'sensor_data'"
+            f'no {what} on {topic.name}: its publisher does not fit in {topic.misfit}; '
+            f'{MISFIT_REMEDIES.get(topic.misfit, LOOK_AT_QOS)}'
         )
-    return f'nobody publishes {what} on {topic}: remap it'
+    if topic.publishers:
+        return (
+            f'no {what} on {topic.name} though {topic.publishers} publish there: they send '
+            f'nothing, or {LOOK_AT_QOS}'
+        )
+    return f'nobody publishes {what} on {topic.name}: remap it'
 
 
 def _images_missing(health: Health) -> bool:
@@ -106,7 +134,10 @@ def _values(health: Health) -> dict[str, object]:
         'state': health.state,
         'images received': counts.images,
         'camera_infos received': counts.infos,
+        'images lost by the middleware': health.images.lost,
+        'camera_infos lost by the middleware': health.infos.lost,
         'matched': counts.matched,
+        'camera_infos without an image': '' if health.latched else counts.infos - counts.matched,
         'accepted': counts.accepted,
         'published': counts.published,
         'dropped': counts.dropped,
@@ -116,8 +147,11 @@ def _values(health: Health) -> dict[str, object]:
         'waiting in window': health.pending,
         'windows': counts.windows,
         'windows lost': counts.windows_lost,
+        'runs': counts.runs,
         'images missing': health.missing,
         'latency s': f'{counts.latency_s:.3f}',
+        'longest latency s': f'{counts.longest_latency_s:.3f}',
+        'images taken': 'all' if health.step == 1 else f'one of {health.step}',
         'metric': health.metric,
         'unit': 'metre' if health.metric else 'constant unit of this run (not metres)',
     }
@@ -128,6 +162,9 @@ def _values(health: Health) -> dict[str, object]:
         values['metric scale'] = f'{health.report.metric_scale:.4g}'
         values['metric uncertainty'] = f'{health.report.metric_uncertainty:.3f}'
         values['metric frames of the last window'] = health.report.metric_frames
+    for topic in (health.images, health.infos):
+        if topic.misfit:
+            values[f'does not fit: {topic.name}'] = topic.misfit
     if counts.last_loss:
         values['last loss'] = counts.last_loss
     if _images_missing(health):

@@ -1,55 +1,34 @@
-"""The two subscriptions and what pairs them."""
+"""The node's subscriptions: images and camera_info, counted and paired."""
 
-from collections import deque
 from collections.abc import Callable
-from statistics import median
 import threading
 import time
 from typing import Any
 
-from message_filters import SimpleFilter, Subscriber, TimeSynchronizer
+from message_filters import Subscriber
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.event_handler import UnsupportedEventTypeError
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depthsync_ros.messages import nanoseconds
-from depthsync_ros.ros.convert import Arrival, TIME_JUMP_NS
+from depthsync_ros.ros.convert import Arrival
+from depthsync_ros.ros.gaps import GapCounter
 from depthsync_ros.ros.ledger import Ledger, NO_CAMERA_INFO
-from depthsync_ros.ros.qos import input_qos
+from depthsync_ros.ros.pairing import Latched, Pairing, Synchronised
+from depthsync_ros.ros.qos import input_qos, LATCHED_QOS, TopicWatch
 from depthsync_ros.ros.settings import InputSettings
 
 IMAGE_TOPIC, INFO_TOPIC = 'image', 'camera_info'
-INTERVALS = 30
-LONG_INTERVAL = 1.7  # times the usual one: at least one image is missing
-FEW = 5  # intervals that make a usual one
 
 
-class GapCounter:
-    """Counts the images that should have come between two that did, by their stamps."""
-
-    def __init__(self) -> None:
-        self.missing = 0
-        self._last_ns = 0
-        self._intervals_ns: deque[int] = deque(maxlen=INTERVALS)
-
-    def see(self, stamp_ns: int) -> None:
-        """Take the next image's stamp."""
-        interval_ns, self._last_ns = stamp_ns - self._last_ns, stamp_ns
-        if interval_ns <= 0 or interval_ns == stamp_ns:
-            return
-        if len(self._intervals_ns) >= FEW:
-            usual_ns = median(self._intervals_ns)
-            if interval_ns > LONG_INTERVAL * usual_ns:
-                self.missing += round(interval_ns / usual_ns) - 1
-        self._intervals_ns.append(interval_ns)
-
-
-class PairedInput:
+class CameraInput:
     """
     Subscribes to image and camera_info and calls `on_pair`, which must neither wait nor raise.
 
-    The synchroniser discards silently, so what comes in is counted before it. After `close`
-    nothing comes in or is counted any more, not even by a callback that had begun.
+    Pairing discards silently, so what comes in is counted before it. After `close` nothing
+    comes in or is counted any more, not even by a callback that had begun.
     """
 
     def __init__(
@@ -62,29 +41,29 @@ class PairedInput:
         self._node = node
         self._ledger = ledger
         self._on_pair = on_pair
-        self._history = settings.history
         self._lock = threading.Lock()
         self._closed = False
         self.gaps = GapCounter()
-        self._newest_ns = [0, 0]
-        self._behind: int | None = None  # the stream that time has not jumped back in yet
-        self._pair()
-        self._old_relays = self._relays
-        image_type, self.image_topic = Image, node.resolve_topic_name(IMAGE_TOPIC)
+        self._pairing = self._make_pairing(settings)
+        image_type, image_topic = Image, node.resolve_topic_name(IMAGE_TOPIC)
         if settings.transport == 'compressed':
-            image_type, self.image_topic = CompressedImage, f'{self.image_topic}/compressed'
-        self.info_topic = node.resolve_topic_name(INFO_TOPIC)
-        # Both in one group: their callbacks never run at the same time.
-        options = {
-            'qos_profile': input_qos(settings),
-            'callback_group': MutuallyExclusiveCallbackGroup(),
-        }
+            image_type, image_topic = CompressedImage, f'{image_topic}/compressed'
+        self.images, self.infos = (
+            TopicWatch(image_topic),
+            TopicWatch(node.resolve_topic_name(INFO_TOPIC)),
+        )
+        # All in one group: their callbacks never run at the same time.
+        self._group = MutuallyExclusiveCallbackGroup()
+        qos = input_qos(settings)
         self._subscribers = [
-            Subscriber(node, image_type, self.image_topic, **options),
-            Subscriber(node, CameraInfo, self.info_topic, **options),
+            self._subscribe(image_type, self.images, qos, self._on_image),
+            self._subscribe(CameraInfo, self.infos, qos, self._on_info),
         ]
-        self._subscribers[0].registerCallback(self._on_image)
-        self._subscribers[1].registerCallback(self._on_info)
+        if settings.camera_info == 'latched':
+            # A publisher that does not latch does not fit this one, and need not.
+            unwatched = TopicWatch(self.infos.topic)
+            latched = self._subscribe(CameraInfo, unwatched, LATCHED_QOS, self._on_info)
+            self._subscribers.append(latched)
 
     def close(self) -> None:
         """Unsubscribe; message_filters has no call for it."""
@@ -93,48 +72,53 @@ class PairedInput:
         for subscriber in self._subscribers:
             self._node.destroy_subscription(subscriber.sub)
 
-    def _pair(self) -> None:
-        self._relays = [SimpleFilter(), SimpleFilter()]
-        TimeSynchronizer(self._relays, self._history).registerCallback(self._on_matched)
+    def _make_pairing(self, settings: InputSettings) -> Pairing:
+        if settings.camera_info == 'latched':
+            return Latched(self._on_matched, self._on_unmatched)
+        return Synchronised(settings.history, self._on_matched)
+
+    def _subscribe(
+        self, kind: Any, watch: TopicWatch, qos: QoSProfile, callback: Callable[[Any], None]
+    ) -> Subscriber:
+        try:
+            subscriber = self._subscriber(kind, watch, qos, lost=True)
+        except UnsupportedEventTypeError:  # not every middleware counts what it lost
+            subscriber = self._subscriber(kind, watch, qos, lost=False)
+        subscriber.registerCallback(callback)
+        return subscriber
+
+    def _subscriber(
+        self, kind: Any, watch: TopicWatch, qos: QoSProfile, *, lost: bool
+    ) -> Subscriber:
+        return Subscriber(
+            self._node,
+            kind,
+            watch.topic,
+            qos_profile=qos,
+            callback_group=self._group,
+            event_callbacks=watch.events(lost=lost),
+        )
 
     def _on_image(self, image: Any) -> None:
         with self._lock:
-            if not self._closed:
-                self._ledger.count('images')
-                self.gaps.see(nanoseconds(image.header.stamp))
-                self._relay(0, image)
+            if self._closed:
+                return
+            self._ledger.count('images')
+            stamp_ns = nanoseconds(image.header.stamp)
+            if stamp_ns < 0:
+                self._on_unmatched(f'a stamp of {stamp_ns} ns')
+                return
+            self.gaps.see(stamp_ns)
+            self._pairing.image(image)
 
     def _on_info(self, info: CameraInfo) -> None:
         with self._lock:
-            if not self._closed:
+            if not self._closed and self._pairing.info(info):
                 self._ledger.count('infos')
-                self._relay(1, info)
-
-    def _relay(self, which: int, message: Any) -> None:
-        """
-        Pass a message to the synchroniser; to a new one where time has jumped back.
-
-        A synchroniser full of messages from the future would drop every new one as the oldest.
-        The stream that has not jumped yet goes on with the old one.
-        """
-        stamp_ns = nanoseconds(message.header.stamp)
-        if stamp_ns < 0:  # the synchroniser would raise, and keep its lock for ever
-            self._ledger.dropped(which == 0, NO_CAMERA_INFO, f'a stamp of {stamp_ns} ns')
-            return
-        other_ns = self._newest_ns[1 - which]
-        jumped = stamp_ns < self._newest_ns[which] - TIME_JUMP_NS
-        if which == self._behind:
-            if jumped or stamp_ns <= other_ns + TIME_JUMP_NS:
-                self._behind = None
-        elif jumped:
-            self._old_relays = self._relays
-            self._pair()
-            unheard_or_ahead = other_ns == 0 or other_ns > stamp_ns + TIME_JUMP_NS
-            self._behind = 1 - which if unheard_or_ahead else None
-        self._newest_ns[which] = stamp_ns if jumped else max(stamp_ns, self._newest_ns[which])
-        relays = self._old_relays if which == self._behind else self._relays
-        relays[which].signalMessage(message)
 
     def _on_matched(self, image: Any, info: CameraInfo) -> None:
         self._on_pair(Arrival(image, info, time.monotonic()))
         self._ledger.count('matched')  # once it is queued: whoever reads this may flush
+
+    def _on_unmatched(self, why: str) -> None:
+        self._ledger.dropped(1, NO_CAMERA_INFO, why)

@@ -6,10 +6,10 @@ import threading
 
 # Why images were dropped. One image, one reason; the diagnostics list them by these names.
 QUEUE_FULL = 'queue full'
+THINNED = 'left out to keep up'
 REFUSED = 'refused input'
 WINDOW_LOST = 'window lost'
 RESET = 'reset'
-TIME_JUMPED = 'time jumped back'
 DEACTIVATED = 'deactivated'
 NO_CAMERA_INFO = 'no camera_info with its stamp'
 BUG = 'worker stopped by a bug'
@@ -27,7 +27,9 @@ class Counts:
     dropped_for: dict[str, int]
     windows: int
     windows_lost: int
+    runs: int
     latency_s: float
+    longest_latency_s: float
     last_loss: str
 
     @property
@@ -61,10 +63,11 @@ class Ledger:
         self._counts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._latency_s = float('nan')
+        self._longest_latency_s = 0.0
         self._last_loss = ''
 
     def count(self, what: str, number: int = 1) -> None:
-        """Add to images, infos, matched, accepted, windows or windows_lost."""
+        """Add to images, infos, matched, accepted, windows, windows_lost or runs."""
         with self._lock:
             self._counts[what] += number
 
@@ -73,6 +76,7 @@ class Ledger:
         with self._lock:
             self._counts['published'] += 1
             self._latency_s = latency_s
+            self._longest_latency_s = max(self._longest_latency_s, latency_s)
 
     def dropped(self, number: int, why: str, sentence: str = '') -> None:
         """Book images as dropped; the sentence tells a person more than the reason's name."""
@@ -101,6 +105,8 @@ class Ledger:
                 dropped_for=dict(self._dropped),
                 windows=self._counts['windows'],
                 windows_lost=self._counts['windows_lost'],
+                runs=self._counts['runs'],
                 latency_s=self._latency_s,
+                longest_latency_s=self._longest_latency_s,
                 last_loss=self._last_loss,
             )

@@ -70,11 +70,17 @@ class Recording:
     reports: list[WindowReport] = field(default_factory=list)
     diagnostics: dict[str, str] = field(default_factory=dict)
     flushed: str = ''
+    busy_s: float = 0.0  # wall time from the first frame's sending to the answer of the flush
 
     @property
     def dropped(self) -> int:
         """Images that the node says it dropped, by its last diagnostics."""
         return int(self.diagnostics['dropped'])
+
+    @property
+    def frames_per_s(self) -> float:
+        """Frames that left, for each second of wall time that the node had."""
+        return len(self.order_ns) / self.busy_s
 
     @property
     def matched(self) -> int:
@@ -165,6 +171,7 @@ def play(
         _settle(lambda: recording.matched, len(recording.sent_ns))
         answer = _call(client.flush, Trigger.Request(), FLUSH_S, log)
         recording.flushed = answer.message
+        recording.busy_s = time.monotonic() - start
         _settle(lambda: recording.results)
         return recording
 

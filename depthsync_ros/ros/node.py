@@ -27,12 +27,13 @@ from depthsync_ros.core.settings import DepthSyncSettings, ModelSettings
 from depthsync_ros.ros import convert, params
 from depthsync_ros.ros import ledger as book
 from depthsync_ros.ros.convert import Arrival
-from depthsync_ros.ros.diagnostics import Health, OutputHealth, status
+from depthsync_ros.ros.diagnostics import Health, NO_TOPIC, OutputHealth, status, Topic
 from depthsync_ros.ros.inbox import Command, Inbox
-from depthsync_ros.ros.inputs import PairedInput
+from depthsync_ros.ros.inputs import CameraInput
 from depthsync_ros.ros.ledger import Ledger
 from depthsync_ros.ros.metric_sources import MetricSource, open_source
 from depthsync_ros.ros.outputs import Publishers
+from depthsync_ros.ros.qos import TopicWatch
 from depthsync_ros.ros.settings import check_together, NodeSettings
 from depthsync_ros.ros.worker import FLUSH, RESET, Worker
 
@@ -43,6 +44,7 @@ SUCCESS, FAILURE, ERROR = (
     TransitionCallbackReturn.ERROR,
 )
 ROOTS = (DepthSyncSettings(), NodeSettings())
+OVERLOADED = {'drop_oldest': book.QUEUE_FULL, 'stride': book.THINNED}
 DIAGNOSTICS_S = 1.0
 SHORTEST_QUEUE = 60  # frames; two seconds of video
 WATCH_S = 0.5
@@ -77,7 +79,7 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         self._services_made: list[Any] = []
         self._inbox: Inbox[Arrival] | None = None
         self._worker: Worker | None = None
-        self._input: PairedInput | None = None
+        self._input: CameraInput | None = None
         self._metres: MetricSource | None = None
 
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -120,7 +122,10 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
     def on_activate(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker, then subscribe."""
         pipeline, settings = self._pipeline, self._node_settings.input
-        self._inbox = Inbox(settings.queue_frames or max(SHORTEST_QUEUE, 2 * pipeline.length))
+        self._inbox = Inbox(
+            settings.queue_frames or max(SHORTEST_QUEUE, 2 * pipeline.length),
+            thin=settings.overload == 'stride',
+        )
         self._worker = Worker(
             pipeline,
             self._results,
@@ -133,10 +138,10 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         self._worker.start()
         tree = self._results.robot.tree
         self._metres = open_source(self, tree, self._settings.metric, settings)
-        self._input = PairedInput(self, settings, self._ledger, self._on_pair)
+        self._input = CameraInput(self, settings, self._ledger, self._on_pair)
         self.get_logger().info(
-            f'active: images from {self._input.image_topic}, calibration from '
-            f'{self._input.info_topic}'
+            f'active: images from {self._input.images.topic}, calibration from '
+            f'{self._input.infos.topic}'
         )
         return SUCCESS
 
@@ -249,10 +254,10 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         metres = self._metres
         if metres is not None:
             arrival = replace(arrival, evidence=metres.ask(arrival))
-        displaced = self._inbox.put(arrival)
-        if displaced is not None:
-            why = book.DEACTIVATED if displaced is arrival else book.QUEUE_FULL
-            self._ledger.dropped(1, why)
+        inbox = self._inbox
+        displaced = inbox.put(arrival)
+        why = OVERLOADED[self._node_settings.input.overload]
+        self._ledger.dropped(len(displaced), book.DEACTIVATED if inbox.closed else why)
 
     def _on_command(
         self, name: str, _request: Trigger.Request, response: Trigger.Response
@@ -272,6 +277,9 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
         message.status = [status(self.get_fully_qualified_name().lstrip('/'), self._health())]
         self._diagnostics.publish(message)
 
+    def _topic(self, watch: TopicWatch) -> Topic:
+        return Topic(watch.topic, self.count_publishers(watch.topic), watch.misfit, watch.lost)
+
     def _health(self) -> Health:
         counts = self._ledger.counts()
         newly, self._dropped_before = counts.dropped - self._dropped_before, counts.dropped
@@ -283,12 +291,12 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
             counts=counts,
             newly_dropped=newly,
             queued=len(inbox) if inbox is not None else 0,
+            step=inbox.step if inbox is not None else 1,
             pending=pipeline.pending if pipeline else 0,
             missing=inputs.gaps.missing if inputs else 0,
-            image_topic=inputs.image_topic if inputs else '',
-            info_topic=inputs.info_topic if inputs else '',
-            image_publishers=self.count_publishers(inputs.image_topic) if inputs else 0,
-            info_publishers=self.count_publishers(inputs.info_topic) if inputs else 0,
+            images=self._topic(inputs.images) if inputs else NO_TOPIC,
+            infos=self._topic(inputs.infos) if inputs else NO_TOPIC,
+            latched=self._node_settings.input.camera_info == 'latched' if inputs else False,
             metric=self._results.metric if self._results else False,
             report=self._results.report if self._results else None,
             outputs=self._results.health() if self._results else OutputHealth(),

@@ -9,11 +9,12 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from tf2_ros import TransformBroadcaster
 
+from depthsync_ros.core.breaks import TIME_JUMP_NS
 from depthsync_ros.core.frames import DepthFrame
 from depthsync_ros.core.shapes import Transform
 from depthsync_ros.messages import Messages
 from depthsync_ros.ros.arrangements import arrange, Link, Placement
-from depthsync_ros.ros.convert import Arrival, TIME_JUMP_NS
+from depthsync_ros.ros.convert import Arrival
 from depthsync_ros.ros.lookups import Lookup, LookupFailure, Lookups
 from depthsync_ros.ros.settings import TfSettings
 from depthsync_ros.ros.tf_tree import listen, TfTree

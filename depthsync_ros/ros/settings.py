@@ -26,6 +26,13 @@ class InputSettings(Settings):
         'none and hears reliable publishers only.',
         choices=('sensor_data', 'reliable'),
     )
+    camera_info: str = setting(
+        'synchronised',
+        "Which camera_info describes an image: 'synchronised' takes the one of exactly its stamp; "
+        "'latched' takes the one heard last for every image, also from a publisher that sent it "
+        'once (transient local). Images that come before the first are dropped, and counted.',
+        choices=('synchronised', 'latched'),
+    )
     history: int = setting(
         60,
         'Messages the middleware keeps for each input topic until the node takes them; larger '
@@ -34,11 +41,19 @@ class InputSettings(Settings):
         low=1,
         high=10000,
     )
+    overload: str = setting(
+        'drop_oldest',
+        'What goes when images come faster than depth can be computed and the queue is full. '
+        "'drop_oldest': the oldest image, which keeps latency low and loses whole stretches of "
+        "video. 'stride': every second waiting image, and from then on only every 2nd, 4th, "
+        '8th... is taken until the node has caught up, so windows stay evenly spaced in time.',
+        choices=('drop_oldest', 'stride'),
+    )
     queue_frames: int = setting(
         0,
-        'Frames that wait while a window is computed; the oldest is dropped, and counted, when '
-        'one more comes. Larger rides out longer windows and needs memory. 0 takes twice the '
-        "window's length, but at least 60.",
+        'Frames that wait while a window is computed; input.overload says which go, and are '
+        'counted, when one more comes. Larger rides out longer windows, and needs memory and '
+        "time. 0 takes twice the window's length, but at least 60.",
         unit='frames',
         low=0,
         high=100000,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+import threading
 import time
 from typing import Protocol
 
@@ -11,13 +12,15 @@ from depthsync_ros.core.errors import DepthSyncError, InputError
 from depthsync_ros.core.frames import DepthFrame, Dropped, Frame, Output, WindowReport
 from depthsync_ros.core.pipeline import Pipeline
 from depthsync_ros.core.settings import DepthSyncSettings
+from depthsync_ros.core.stamps import ByStamp
 from depthsync_ros.ros import ledger as book
-from depthsync_ros.ros.convert import Arrival, TIME_JUMP_NS
+from depthsync_ros.ros.convert import Arrival
 from depthsync_ros.ros.inbox import Command, Inbox
 from depthsync_ros.ros.ledger import Ledger
 
 FLUSH, RESET = 'flush', 'reset'
 LOG_PERIOD_S = 5.0
+GIVEN_UP = 'the node was deactivated before that was done'
 
 
 class Results(Protocol):
@@ -58,22 +61,24 @@ class Worker:
         self._decode = decode
         self._settings = settings
         self._logger = logger
-        self._received_s: dict[int, float] = {}  # by stamp, of the frames in the pipeline
-        self._last_ns = 0
+        self._entered: ByStamp[float] = ByStamp()  # when the frames in the pipeline were received
         self._command: Command | None = None
+        self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix='depthsync-worker')
         self._running: Future[None] | None = None
 
     def start(self) -> None:
         """Start the thread."""
+        self._pipeline.cancelled = self._stopping.is_set
         self._running = self._threads.submit(self._run)
 
     def stop(self) -> None:
         """
-        End after the call under way, join the thread, book what was left as dropped.
+        End after the network's call under way, join the thread, book what was left as dropped.
 
-        Nothing that was computed is published in part.
+        A window leaves whole or not at all.
         """
+        self._stopping.set()
         self._abandon(book.DEACTIVATED)
         self._threads.shutdown(wait=True)
         if self.bug is None:
@@ -114,37 +119,43 @@ class Worker:
         if isinstance(item, Arrival):
             self._take(item)
         elif item.name == FLUSH:
-            self._take_output(self._pipeline.flush(), book.WINDOW_LOST)
-            item.answer(str(self._ledger.counts()))
+            self._take_output(self._pipeline.flush())
+            self._answer_flush(item)
         else:
-            self._restart(book.RESET)
+            self._take_output(self._pipeline.reset(), book.RESET)
             item.answer(f'a new run starts; {self._ledger.counts()}')
 
     def _take(self, arrival: Arrival) -> None:
         frame = self._decode(arrival)
-        if frame.stamp_ns < self._last_ns - TIME_JUMP_NS:
-            jump_s = (self._last_ns - frame.stamp_ns) / 1e9
-            self._logger.warning(f'time jumped back by {jump_s:.1f} s: a new run starts')
-            self._restart(book.TIME_JUMPED)
-        if frame.stamp_ns > self._last_ns:
-            self._received_s[frame.stamp_ns] = arrival.received_s
-        output = self._pipeline.push(frame)
-        self._last_ns = frame.stamp_ns
+        self._entered.add(frame.stamp_ns, arrival.received_s)
+        try:
+            output = self._pipeline.push(frame)
+        except InputError:
+            self._entered.take_back(frame.stamp_ns)
+            raise
         self._ledger.count('accepted')
-        self._take_output(output, book.WINDOW_LOST)
+        self._take_output(output)
 
-    def _restart(self, why: str) -> None:
-        self._take_output(self._pipeline.reset(), why)
-        self._last_ns = 0
+    def _answer_flush(self, command: Command) -> None:
+        if self._stopping.is_set():
+            command.answer(GIVEN_UP, success=False)
+        else:
+            command.answer(str(self._ledger.counts()))
 
-    def _take_output(self, output: Output, why_dropped: str) -> None:
+    def _take_output(self, output: Output, why_dropped: str = '') -> None:
+        """Publish and book; without a reason of the caller's, losses are the pipeline's."""
+        if not why_dropped:
+            why_dropped = book.DEACTIVATED if self._stopping.is_set() else book.WINDOW_LOST
         for frame in output.frames:
             self._results.publish_frame(frame)
-            received_s = self._received_s.pop(frame.stamp_ns)
+            received_s = self._entered.leave(frame.stamp_ns)
             self._ledger.published(time.monotonic() - received_s)
         for report in output.reports:
             self._results.publish_report(report)
             self._ledger.count('windows')
+            if report.index == 0:
+                self._ledger.count('runs')
+                self._logger.info(f'a run has begun; {"; ".join(report.notes)}')
         for dropped in output.dropped:
             self._book_dropped(dropped, why_dropped)
 
@@ -152,7 +163,7 @@ class Worker:
         number = len(dropped.stamps_ns)
         self._ledger.dropped(number, why, dropped.reason)
         for stamp_ns in dropped.stamps_ns:
-            del self._received_s[stamp_ns]
+            self._entered.leave(stamp_ns)
         if why == book.WINDOW_LOST:
             self._ledger.count('windows_lost')
             self._logger.error(f'window lost with its {number} new frames: {dropped.reason}')
@@ -163,8 +174,6 @@ class Worker:
         self._ledger.dropped(number, why, str(error))
         if isinstance(item, Command):
             item.answer(str(error), success=False)
-        elif item.stamp_ns > self._last_ns:
-            self._received_s.pop(item.stamp_ns, None)
 
     def _abandon(self, why: str) -> None:
         """Close the inbox; nobody waits for an answer that will not come."""
@@ -172,4 +181,4 @@ class Worker:
         commands = [item for item in left if isinstance(item, Command)]
         self._ledger.dropped(len(left) - len(commands), why)
         for command in commands:
-            command.answer('the node was deactivated before its turn came', success=False)
+            command.answer(GIVEN_UP, success=False)

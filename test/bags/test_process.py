@@ -1,5 +1,7 @@
+from dataclasses import replace
 from pathlib import Path
 
+from backbones import FakeBackbone
 import numpy as np
 import pytest
 from synthetic import (
@@ -23,7 +25,8 @@ from depthsync_ros.bags.process import BagJob, COMPRESSED, POINTS, process_bag, 
 from depthsync_ros.bags.storage import BagReader, BagVocabulary
 from depthsync_ros.core.errors import ConfigError, InputError
 from depthsync_ros.core.frames import StageSeconds
-from depthsync_ros.core.settings import MetricSettings
+from depthsync_ros.core.pipeline import Pipeline
+from depthsync_ros.core.settings import DepthSyncSettings, MetricSettings, with_values
 from depthsync_ros.messages import nanoseconds, rotation_matrix
 
 WORDS = BagVocabulary()
@@ -196,6 +199,29 @@ def test_a_stamp_that_comes_twice_is_dropped_and_said(tmp_path) -> None:
     assert (tally.frames_in, tally.frames_out, tally.frames_dropped) == (9, 6, 3)
     assert list(tally.dropped) == ['frame # is not later than #']
     assert [log_ns for log_ns, _ in read(tmp_path / 'out', DEPTH)] == [log_of(n) for n in range(6)]
+
+
+def test_a_recording_that_starts_again_is_two_runs_of_the_same_bits(tmp_path) -> None:
+    count = 35  # 1.1 s: long enough to be a jump back, not a late frame
+    once = camera_rows(count)
+    again = [replace(row, log_ns=row.log_ns + 10**10) for row in once]
+    source = write_rows(tmp_path / 'in', once + again)
+    settings = with_values(
+        DepthSyncSettings(),
+        # Windows longer than the recording: its stamps come again while they are pending.
+        {'poses.derive': False, 'scale.min_pixels': 10, 'window.length': 40, 'window.overlap': 2},
+    )
+
+    tally = run(source, tmp_path / 'out', Pipeline(FakeBackbone(), settings))
+
+    assert (tally.frames_in, tally.frames_out, tally.dropped) == (2 * count, 2 * count, {})
+    assert any('a new run, with a unit of its own: time jumped back' in x for x in tally.notes)
+    depths = read(tmp_path / 'out', DEPTH)
+    first, second = depths[:count], depths[count:]
+    assert [log_ns for log_ns, _ in first] == [log_of(n) for n in range(count)]
+    for (log_ns, one), (later_ns, other) in zip(first, second, strict=True):
+        assert later_ns == log_ns + 10**10
+        assert one.data.tobytes() == other.data.tobytes()
 
 
 def test_images_without_a_frame_id_get_no_tf_and_a_note(tmp_path) -> None:

@@ -44,6 +44,7 @@ TRANSITIONS = {
     'deactivate': Transition.TRANSITION_DEACTIVATE,
     'cleanup': Transition.TRANSITION_CLEANUP,
     'shutdown': Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
+    'shutdown_active': Transition.TRANSITION_ACTIVE_SHUTDOWN,
 }
 
 

@@ -10,7 +10,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed: the node needs ROS 
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from depthsync_ros.ros.diagnostics import Health, status
+from depthsync_ros.ros.diagnostics import Health, status, Topic
 
 
 def counts(images: int = 100, infos: int = 100, matched: int = 100, **dropped: int):
@@ -23,6 +23,9 @@ def counts(images: int = 100, infos: int = 100, matched: int = 100, **dropped: i
     return ledger.counts()
 
 
+IMAGES = Topic('/cam/image', 1)
+SILENT = counts(images=0, matched=0)
+MISFIT = replace(IMAGES, misfit='RELIABILITY')
 WELL = Health(
     state='active',
     model='embedded',
@@ -30,12 +33,12 @@ WELL = Health(
     counts=counts(),
     newly_dropped=0,
     queued=3,
+    step=1,
     pending=5,
     missing=0,
-    image_topic='/cam/image',
-    info_topic='/cam/camera_info',
-    image_publishers=1,
-    info_publishers=1,
+    images=IMAGES,
+    infos=Topic('/cam/camera_info', 1),
+    latched=False,
     metric=False,
 )
 
@@ -56,12 +59,26 @@ def test_all_well_says_the_state_and_that_the_unit_is_not_metres() -> None:
     ('changes', 'words'),
     [
         ({'missing': 20}, ('20 images did not arrive', 'FASTDDS_BUILTIN_TRANSPORTS')),
-        ({'counts': counts(images=0, matched=0)}, ('no image on /cam/image', 'input.reliability')),
+        ({'counts': SILENT}, ('no image on /cam/image', 'input.reliability')),
         (
-            {'counts': counts(images=0, matched=0), 'image_publishers': 0},
+            {
+                'counts': counts(images=0, matched=0),
+                'images': replace(IMAGES, misfit='RELIABILITY'),
+            },
+            (
+                '/cam/image: its publisher does not fit in RELIABILITY',
+                "to 'sensor_data', or let it",
+            ),
+        ),
+        ({'images': replace(IMAGES, lost=7)}, ('middleware lost 7 images', 'FASTDDS')),
+        (
+            {'counts': SILENT, 'images': replace(IMAGES, publishers=0)},
             ('nobody publishes image on /cam/image', 'remap'),
         ),
-        ({'counts': counts(matched=60)}, ('40 images have no camera_info', 'remap')),
+        (
+            {'counts': counts(matched=60)},
+            ('40 images have no camera_info', 'remap', 'latched'),
+        ),
         ({'newly_dropped': 2, 'counts': counts(lost=2)}, ('2 frames dropped', QUEUE_FULL)),
     ],
 )

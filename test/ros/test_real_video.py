@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 from matplotlib.figure import Figure
 import numpy as np
@@ -36,6 +40,7 @@ SETTINGS = {'model.threads': 1}
 NODE = {**SETTINGS, 'input.reliability': 'reliable', 'input.history': 2000}
 PATIENT = {**NODE, 'input.queue_frames': 1000}  # a rate above the machine's only waits
 RATE_HZ = float(os.environ.get('DEPTHSYNC_RATE_HZ', '3'))  # that the machine sustains
+FLAT_MB = 150  # between the run's halves: the queue and a window of images, and the allocator
 FRAMES = int(os.environ.get('DEPTHSYNC_FRAMES', '600'))
 
 
@@ -54,8 +59,20 @@ def frames_of(bag: Path) -> list[Frame]:
         return [frame for _, frame in read_frames(reader, camera)][:FRAMES]
 
 
-def through_bag_tool(source: Path, accepted_ns: set[int], folder: Path) -> dict[int, bytes]:
-    """Copy the accepted images into a bag, run the bag tool over it, give the depth's bytes."""
+@dataclass(frozen=True)
+class Offline:
+    """
+    What the bag tool made of the accepted images.
+
+    Units: frames_per_s of wall time, the model's loading left out.
+    """
+
+    depth: dict[int, bytes]
+    frames_per_s: float
+
+
+def through_bag_tool(source: Path, accepted_ns: set[int], folder: Path) -> Offline:
+    """Copy the accepted images into a bag and run the bag tool over it."""
     chosen, result = folder / 'chosen', folder / 'result'
     with BagReader(source) as reader, BagWriter(chosen, 'mcap') as writer:
         for connection in reader.connections:
@@ -66,14 +83,57 @@ def through_bag_tool(source: Path, accepted_ns: set[int], folder: Path) -> dict[
                 writer.copy(message)
     settings = with_values(DepthSyncSettings(), SETTINGS)
     pipeline = Pipeline(load_backbone(settings.model), settings)
+    start = time.monotonic()
     process_bag(BagJob(chosen, result, results_only=True), pipeline, lambda _: None)
+    took_s = time.monotonic() - start
     with BagReader(result) as reader:
         words = BagVocabulary()
         images = [
             words.deserialize(message.data, message.msgtype)
             for message in reader.messages([DEPTH])
         ]
-    return {nanoseconds(image.header.stamp): image.data.tobytes() for image in images}
+    depth = {nanoseconds(image.header.stamp): image.data.tobytes() for image in images}
+    return Offline(depth, len(depth) / took_s)
+
+
+class Memory:
+    """Resident memory of the node's process, MB, once a second, and when it was busy."""
+
+    def __init__(self) -> None:
+        self.samples_mb: list[float] = []
+        self._done = threading.Event()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch the node that `play` starts."""
+        watcher = threading.Thread(target=self._watch)
+        watcher.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            watcher.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(1.0):
+            self.samples_mb += [mb for mb in map(resident_mb, node_processes()) if mb]
+
+
+def node_processes() -> list[Path]:
+    """Find our children that are nodes."""
+    found = []
+    for task in Path('/proc/self/task').iterdir():
+        for child in (task / 'children').read_text().split():
+            command = Path('/proc', child, 'cmdline')
+            if command.exists() and b'depthsync_ros.ros.main' in command.read_bytes():
+                found.append(command.parent)
+    return found
+
+
+def resident_mb(process: Path) -> float:
+    lines = (process / 'status').read_text().splitlines()
+    resident = [line.split()[1] for line in lines if line.startswith('VmRSS')]
+    return int(resident[0]) / 1024 if resident else 0.0
 
 
 @contextmanager
@@ -105,27 +165,64 @@ def test_a_sustained_rate_loses_nothing_and_gives_the_bag_tool_s_bits(
     assert recording.dropped == 0, recording.flushed
     assert recording.order_ns == stamps, 'each once, in order'
     offline = through_bag_tool(bag, set(stamps), tmp_path)
-    assert list(offline) == stamps
-    different = [stamp for stamp in stamps if recording.depth[stamp].tobytes() != offline[stamp]]
+    assert list(offline.depth) == stamps
+    different = [ns for ns in stamps if recording.depth[ns].tobytes() != offline.depth[ns]]
     assert not different, f'{len(different)} of {len(stamps)} depth images differ'
     say_how_good(recording, read_ply(cloud), tmp_path)
 
 
+@pytest.mark.parametrize('overload', ['drop_oldest', 'stride'])
 def test_at_30_hz_the_counts_add_up_and_the_accepted_frames_give_the_same_bits(
-    bag: Path, tmp_path: Path
+    bag: Path, tmp_path: Path, overload: str
 ) -> None:
     frames = frames_of(bag)
-    node = {**NODE, 'input.queue_frames': 48}
+    node = {**NODE, 'input.queue_frames': 48, 'input.overload': overload}
 
-    recording = play(frames, node, rate_hz=30.0, log=tmp_path / 'node.log')
+    memory = Memory()
+    recording = play(frames, node, rate_hz=30.0, log=tmp_path / 'node.log', beside=memory.watching)
 
     assert len(recording.order_ns) + recording.dropped == len(frames), recording.flushed
     assert recording.dropped > 0, 'the machine kept up: this run tells nothing about dropping'
     accepted = set(recording.order_ns)
     offline = through_bag_tool(bag, accepted, tmp_path)
-    assert list(offline) == recording.order_ns == sorted(accepted)
-    assert all(recording.depth[stamp].tobytes() == offline[stamp] for stamp in accepted)
-    sys.stderr.write(f'\n30 Hz: {len(accepted)} out, {recording.dropped} dropped\n')
+    assert list(offline.depth) == recording.order_ns == sorted(accepted)
+    assert all(recording.depth[ns].tobytes() == offline.depth[ns] for ns in accepted)
+    ratio = recording.frames_per_s / offline.frames_per_s
+    half = len(memory.samples_mb) // 2
+    early, late = max(memory.samples_mb[half // 2 : half]), max(memory.samples_mb[half:])
+    sys.stderr.write(
+        f'\n30 Hz, {overload}: {len(accepted)} out, {recording.dropped} dropped; '
+        f'{recording.frames_per_s:.2f} frames/s, {ratio:.0%} of the bag tool; '
+        f'{early:.0f} MB early, {late:.0f} MB late\n'
+    )
+    assert ratio >= 0.8
+    assert late - early < FLAT_MB
+
+
+def test_an_interrupt_in_the_middle_of_a_window_ends_the_node(bag: Path, tmp_path: Path) -> None:
+    log = tmp_path / 'node.log'
+    with pytest.raises(Interrupted):
+        play(interrupted(frames_of(bag)[:40]), NODE, rate_hz=30.0, log=log)
+
+    said = [line for line in log.read_text().splitlines() if 'inactive: ' in line]
+    assert len(said) == 1, log.read_text()
+    numbers = [
+        int(number) for number in re.findall(r'(\d+) (?:images|published|dropped)', said[0])
+    ]
+    images, published, dropped = numbers
+    assert images == published + dropped
+    assert 'deactivated' in said[0]
+    assert 'Traceback' not in log.read_text()
+
+
+class Interrupted(Exception):
+    """The camera's end of the test is over."""
+
+
+def interrupted(frames: list[Frame]) -> Iterator[Frame]:
+    """Give the frames, then leave: the node gets its SIGINT while it computes the first window."""
+    yield from frames
+    raise Interrupted
 
 
 def say_how_good(recording: Recording, cloud: np.ndarray, folder: Path) -> None:
