@@ -178,8 +178,9 @@ class Pipeline:
         if self._run is None:
             return ()
         first, shift = len(solved) - self._held if start is None else start, self._run.shift
-        self._held = hold
-        return tuple(self._finish(item, shift) for item in solved[first : len(solved) - hold])
+        self._held = min(hold, len(solved) - first)  # after a lost window some have left before
+        leaving = solved[first : len(solved) - self._held]
+        return tuple(self._finish(item, shift) for item in leaving)
 
     def _observe_scale(self, result: WindowResult) -> tuple[str, ...]:
         """Take what the window says of metres; give what a person must know."""

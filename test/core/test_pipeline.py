@@ -296,3 +296,21 @@ def test_settings_that_contradict_the_model_are_refused_at_once() -> None:
         pipeline(window__length=2)
     with pytest.raises(ConfigError, match=r'model.max_side = 4 pixels is below the 8'):
         pipeline(model__max_side=4)
+
+
+@pytest.mark.parametrize(('length', 'overlap'), [(6, 2), (6, 4), (6, 5), (8, 5)])
+def test_no_frame_leaves_twice_when_a_window_is_lost(length: int, overlap: int) -> None:
+    class Refusing(FakeBackbone):
+        windows = 0
+
+        def decode(self, latents):
+            self.windows += 1
+            return super().decode(latents) * (0.0 if self.windows == 2 else 1.0)
+
+    running = pipeline(Refusing(), window__length=length, window__overlap=overlap, **EXACT)
+
+    done = run(running, [frame(index) for index in range(30)])
+
+    lost = [stamp // PERIOD_NS for loss in done.dropped for stamp in loss.stamps_ns]
+    assert lost == list(range(length, 2 * length - overlap))
+    assert indices(done.frames) == [index for index in range(30) if index not in lost]
