@@ -17,6 +17,7 @@ MIN_PAIRS = 3
 PAIR_NOISE_M = 0.003  # of odometry between two frames
 WINDOW_SIGMA = 0.05  # relative error of a window's own translation, whatever its pairs say
 MEMORY = 64  # windows that the scale rests on
+DRIFT = 0.02  # how far the run's unit wanders from window to window, as on rendered rooms
 HUBER = 1.345  # standard deviations: 95 % efficiency on Gaussian residuals
 ROUNDS = 10
 MAX_STEP = 0.001  # relative change from one frame to the next: far below depth's noise
@@ -94,25 +95,34 @@ def compare_translations(
 
 def combine(observations: Sequence[Observation]) -> Estimate:
     """
-    Average observations in log space, outliers losing their say.
+    Find what the scale is now, from observations in log space, oldest first.
 
-    Source: iteratively re-weighted least squares with Huber's weights, from the median on.
+    The unit of a run wanders from window to window: the scale is a random walk that the
+    observations are scattered around, outliers losing their say.
+
+    Source: Rauch, Tung and Striebel 1965, the smoother of a random walk, solved as least squares;
+    iteratively re-weighted with Huber's weights.
     """
     if not observations:
         return Estimate()
     values = np.array([one.log_scale for one in observations])
     precision = np.array([one.sigma for one in observations]) ** -2
-    middle = _weighted_median(values, precision)
-    say = precision
+    say, scatter, walk, sigma = precision, 1.0, values, math.inf
     for _ in range(ROUNDS):
-        off = np.abs(values - middle) * np.sqrt(precision)
+        information = np.diag(say) + _wandering(len(values))
+        walk = np.linalg.solve(information, say * values)
+        sigma = math.sqrt(np.linalg.inv(information)[-1, -1])
+        off = np.abs(values - walk) * np.sqrt(precision)
         scatter = max(1.4826 * float(np.median(off)), 1.0)  # what the windows did not admit
         say = precision / np.maximum(off / (HUBER * scatter), 1.0)
-        middle = float((say * values).sum() / say.sum())
-    by_windows = 1.0 / float(say.sum())
-    by_scatter = float(((say * (values - middle)) ** 2).sum()) / float(say.sum()) ** 2
-    sigma = math.sqrt(max(by_windows, by_scatter))
-    return Estimate(math.exp(round(middle, DIGITS)), sigma)
+    return Estimate(math.exp(round(float(walk[-1]), DIGITS)), scatter * sigma)
+
+
+def _wandering(count: int) -> np.ndarray:
+    """Give the quadratic form of a random walk's steps, (count, count)."""
+    steps = np.diff(np.eye(count), axis=0)
+    form: np.ndarray = steps.T @ steps / DRIFT**2
+    return form
 
 
 class MetricScale:

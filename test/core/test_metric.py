@@ -79,14 +79,26 @@ def test_slip_and_noise_of_two_percent_move_the_scale_by_about_as_much() -> None
 def test_a_fifth_of_wild_windows_does_not_carry_the_scale_away() -> None:
     generator = np.random.default_rng(0)
     seen = [observed(float(generator.normal(0.7, 0.05))) for _ in range(40)]
-    wild = [observed(2.0) for _ in range(10)]
+    for place in range(2, 50, 5):
+        seen.insert(place, observed(2.0))
 
-    # Huber's line lets 20 % of one-sided outliers pull by about half a standard deviation.
-    assert np.log(combine([*seen, *wild]).scale) == pytest.approx(0.7, abs=0.04)
+    # Its own deviation is 0.029; Huber's line lets outliers on one side pull by about as much.
+    assert np.log(combine(seen).scale) == pytest.approx(0.7, abs=0.08)
 
 
-def test_uncertainty_falls_with_the_root_of_the_windows_and_scatter_is_admitted() -> None:
-    assert combine([observed(0.1)] * 16).uncertainty == pytest.approx(0.05 / 4.0)
+def test_the_scale_follows_a_unit_that_wanders() -> None:
+    generator = np.random.default_rng(0)
+    seen = [observed(0.01 * age + float(generator.normal(0.0, 0.02))) for age in range(60)]
+
+    # It lags by two windows, where equal weights would lag by thirty.
+    assert np.log(combine(seen).scale) == pytest.approx(0.59, abs=0.04)
+
+
+def test_uncertainty_falls_with_more_windows_and_scatter_is_admitted() -> None:
+    # 1 / sqrt(1 / 0.05^2 + 1 / (0.05^2 + 0.02^2)): the older window is less sure of the present.
+    assert combine([observed(0.1)] * 2).uncertainty == pytest.approx(0.036642, abs=1e-6)
+    # Many: 0.05 sqrt(k), k = (sqrt(q^2 + 4 q) - q) / 2 with q = 0.02^2 / 0.05^2 (steady state).
+    assert combine([observed(0.1)] * 30).uncertainty == pytest.approx(0.02864, abs=2e-5)
     scattered = [observed(0.0, 0.01), observed(0.3, 0.01)] * 8
     assert combine(scattered).uncertainty > 0.02
     assert combine([]).uncertainty == np.inf
