@@ -166,8 +166,9 @@ def _collect(
     waiting, shown, failure = set(futures), 0, None
     while waiting:
         done, waiting = wait(waiting, LOOK_S, 'FIRST_COMPLETED')
-        advance(signals.frames.value - shown)
-        shown = signals.frames.value
+        counted = signals.frames.value  # read once: it goes on rising
+        advance(counted - shown)
+        shown = counted
         for future in done:
             try:
                 yield from () if future.cancelled() else future.result()

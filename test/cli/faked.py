@@ -4,6 +4,7 @@ The depthsync command around a pipeline that needs no model.
 Arguments: seconds to spend on each image, then the command's own.
 """
 
+import signal
 import sys
 import time
 import types
@@ -31,6 +32,8 @@ def faked(delay_s=0.0, seen=None):
 
 
 if __name__ == '__main__':
+    # A test run in a shell's background hands on that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     import depthsync_ros.bags.process  # noqa: F401  it names the real pipeline's type
 
     with faked(float(sys.argv[1])):

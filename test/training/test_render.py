@@ -5,7 +5,6 @@ import cv2
 import numpy as np
 import pytest
 
-os.environ.setdefault('MUJOCO_GL', 'egl')  # read when mujoco is imported
 pytest.importorskip('mujoco', reason='mujoco is not installed')
 os.environ.setdefault('LP_NUM_THREADS', '1')
 

@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-os.environ.setdefault('MUJOCO_GL', 'egl')  # read when mujoco is imported
 pytest.importorskip('mujoco', reason='mujoco is not installed')
 os.environ.setdefault('LP_NUM_THREADS', '1')
 
