@@ -15,7 +15,8 @@ def keep_freed_memory() -> bool:
 
     By default glibc gives large blocks back to the kernel at once and gets them again, page by
     page, for the next layer; without that the pipeline is a fifth faster on two idle cores of a
-    virtual machine. The process grows to its peak and stays there. One arena, because those of threads are too small.
+    virtual machine. The process grows to its peak and stays there. One arena, because those of
+    threads are too small.
     Nothing is changed where the C library is another, or the user has set MALLOC_... variables.
 
     Source: mallopt(3).
