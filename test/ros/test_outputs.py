@@ -32,6 +32,7 @@ from depthsync_ros.core.frames import DepthFrame
 from depthsync_ros.core.settings import with_values
 from depthsync_ros.messages import Messages, transform_of
 from depthsync_ros.ros.convert import Arrival
+from depthsync_ros.ros.domain import own_domain
 from depthsync_ros.ros.main import spin_until_shutdown
 from depthsync_ros.ros.outputs import Publishers, TOPICS
 from depthsync_ros.ros.settings import NodeSettings
@@ -66,10 +67,17 @@ def counting(made: list[str]) -> Messages:
     return kind(RosWords())
 
 
+@pytest.fixture(scope='module')
+def domain(environment) -> Iterator[int]:
+    """Keep out who else listens to tf: the camera and consumer of other tests."""
+    with own_domain() as domain:
+        yield domain
+
+
 @pytest.fixture
-def node(environment) -> Iterator[Node]:
+def node(domain: int) -> Iterator[Node]:
     context = Context()
-    rclpy.init(context=context)
+    rclpy.init(context=context, domain_id=domain)
     node = Node('publishing', context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
@@ -125,7 +133,7 @@ def heard_tf(node: Node) -> list:
 
 
 def matched(publishers: Publishers) -> None:
-    """Wait until tf's publisher knows both its own node's listener and the test's."""
+    """Wait until tf's publisher knows its own node's listener and the test's; nobody else is here."""
     broadcaster = publishers.robot.broadcaster
     wait_until(lambda: broadcaster.pub_tf.get_subscription_count() == 2, 'tf')
 
