@@ -88,7 +88,7 @@ def compare_translations(
             "moves, or the robot's extrinsics are wrong"
         )
     votes = np.log(length_m[agreeing] / length[agreeing])
-    middle = _weighted_median(votes, length_m[agreeing])
+    middle = weighted_median(votes, length_m[agreeing])
     spread = 1.4826 * float(np.median(np.abs(votes - middle)))
     return Observation(middle, math.hypot(WINDOW_SIGMA, spread, PAIR_NOISE_M / longest_m))
 
@@ -185,7 +185,8 @@ def _translations(a_T_cam: Transform) -> np.ndarray:
     return translations
 
 
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Give the value on either side of which lies half of the weight."""
     order = np.argsort(values, kind='stable')
     total = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(total, total[-1] / 2.0)])

@@ -13,12 +13,15 @@ from depthsync_ros.core.evidence import MetricDepth
 from depthsync_ros.core.geometry import sample_maps
 from depthsync_ros.core.ground import ground_height
 from depthsync_ros.core.metric import compare_translations, Observation
+from depthsync_ros.core.parallax import compare_parallax
+from depthsync_ros.core.poses import Sightings, sightings
 from depthsync_ros.core.rigid import invert, transform
 from depthsync_ros.core.settings import MetricSettings
 from depthsync_ros.core.shift import to_depth
+from depthsync_ros.core.tracks import tabulate
 
 MIN_POINTS = 100  # sightings of landmarks that depth is held against; fewer say nothing of it
-PARALLAX_SIGMA = 0.01  # error of derived translation, as a share of the depth of what is seen
+PARALLAX_SIGMA = 0.01  # error of a translation, as a share of the depth of what is seen
 LANDMARK_SIGMA = 0.03  # relative error of a window's depth against its landmarks
 
 MAX_SPREAD = math.log(2.0)  # of log(measured / derived); more, and they see different things
@@ -132,15 +135,29 @@ def observe_odometry(solved: Sequence[Solved], run: Run) -> WindowMetres:
     """
     Hold a window against the camera poses that its frames came with.
 
+    Positions take the scale of derived translation, depth that of the points which tracks and
+    measured poses triangulate.
+
     :raises ScaleError: it tells nothing of the scale.
     """
     measured = [one.accepted.frame.evidence.odom_T_cam for one in solved]
     positions = compare_translations([one.world_T_cam for one in solved], measured)
     moved = _translation(solved) / _usual_depth(solved, run)
-    positions = replace(positions, sigma=math.hypot(positions.sigma, PARALLAX_SIGMA / moved))
-    ratio = depth_against_landmarks(solved, run)
-    sigma = math.hypot(positions.sigma, LANDMARK_SIGMA)
-    return WindowMetres(positions, Observation(positions.log_scale + math.log(ratio), sigma))
+    lever = PARALLAX_SIGMA / moved
+    depth = compare_parallax(_sighted(solved, run), measured)
+    return WindowMetres(
+        replace(positions, sigma=math.hypot(positions.sigma, lever)),
+        replace(depth, sigma=math.hypot(depth.sigma, lever, MEASURED_SIGMA)),
+    )
+
+
+def _sighted(solved: Sequence[Solved], run: Run) -> Sightings:
+    """Give the window's tracks with the depth that it leaves with."""
+    camera = solved[0].accepted.frame.camera
+    tracks = tabulate([one.accepted.tracks for one in solved])
+    maps = np.stack([one.disparity for one in solved])
+    sampled = sample_maps(maps, tracks.pixels, camera)
+    return sightings(tracks, camera, to_depth(sampled, run.shift.value))
 
 
 def _translation(solved: Sequence[Solved]) -> float:
