@@ -149,6 +149,23 @@ def held_out_stills(folder: Path) -> list[Clip]:
     return clips
 
 
+def tune_deeper_stages(features: FeatureNet) -> None:
+    """Let the 1x1 convolutions of the deeper stages learn, the rest stay as it is."""
+    for module in features.stages[FIRST_TUNED_STAGE:].modules():
+        # Gradients of depthwise weights would take most of a step's time.
+        if isinstance(module, nn.Conv2d) and module.groups == 1:
+            module.requires_grad_(requires_grad=True)
+
+
+def forget(features: FeatureNet) -> None:
+    """Start from random weights, and let all of them learn: to see what ImageNet brings."""
+    for module in features.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode='fan_in', nonlinearity='relu')
+            nn.init.zeros_(module.bias)
+    features.requires_grad_(requires_grad=True)
+
+
 class Trainer:
     """The image encoder, its average, and how far it has come."""
 
@@ -157,15 +174,15 @@ class Trainer:
         self.networks = [published_features(), new_conditioner()]
         if arguments.start:
             start_image_networks(arguments.start, *self.networks)
-        for module in self.networks[0].stages[FIRST_TUNED_STAGE:].modules():
-            # Gradients of depthwise weights would take most of a step's time.
-            if isinstance(module, nn.Conv2d) and module.groups == 1:
-                module.requires_grad_(requires_grad=True)
+        if arguments.without_imagenet:
+            forget(self.networks[0])
+        else:
+            tune_deeper_stages(self.networks[0])
         tuned = [p for p in self.networks[0].parameters() if p.requires_grad]
         self.averages = deepcopy(self.networks)
         self.optimiser = torch.optim.AdamW(
             [
-                {'params': tuned, 'share': TUNED_SHARE},
+                {'params': tuned, 'share': 1.0 if arguments.without_imagenet else TUNED_SHARE},
                 {'params': list(self.networks[1].parameters()), 'share': 1.0},
             ],
             lr=arguments.rate,
@@ -254,6 +271,9 @@ def main() -> None:
     parser.add_argument('--scenes', type=Path, required=True, help='folder of rendered scenes')
     parser.add_argument('--checkpoint', type=Path, required=True, help='file to write and resume')
     parser.add_argument('--start', type=Path, help='exported model to go on from')
+    parser.add_argument(
+        '--without-imagenet', action='store_true', help='from random weights, to compare'
+    )
     parser.add_argument('--monitor', type=Path, nargs='*', default=[], help='sequences to watch')
     parser.add_argument('--minutes', type=float, default=25, help='length of the stage')
     parser.add_argument('--rate', type=float, default=1e-3, help='largest learning rate')
