@@ -9,10 +9,8 @@ it, the features stay as they are. The target is a clip's plain min-max disparit
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from copy import deepcopy
 import logging
 from pathlib import Path
-import time
 from typing import Any
 
 from diffusers import UNetSpatioTemporalConditionModel
@@ -29,12 +27,11 @@ from depthsync_ros.models.diffusers_parts import forward_unet, Unet, Vae
 from depthsync_ros.models.image_encoders import FeatureEncoder
 from depthsync_ros.models.load import LatentBackbone
 from training.cache import NOISE_AUGMENTATION
-from training.images import follow
+from training.fitting import add_fitting_options, Fit, fit_for_minutes, prepare, Share
 from training.losses import (
     affine_error,
     clean_loss,
     clip_loss,
-    cosine,
     draw_sigmas,
     estimate_loss,
     NOISE_RANGE,
@@ -47,7 +44,6 @@ from training.networks import (
     new_unet,
     Peek,
     published_features,
-    save,
 )
 from training.rendered import load_scene, scene_files, scored_depth
 from training.shelf import Batch, Shelf
@@ -57,6 +53,7 @@ from training.validate import Clip, mean_score, predict, sequence_clips
 AFFINE_WEIGHT, CLIP_WEIGHT, ESTIMATE_WEIGHT = 1.0, 0.5, 0.3
 SINGLES_EARLY, SINGLES_LATE = 0.6, 0.25  # share of steps on single frames
 EARLY = 0.15  # of the training
+WARM_UP = 200  # steps
 CONDITIONER_SHARE = 2.0  # of the UNet's learning rate
 KNOWN_SHARE = 0.3  # of the steps on the network's own belief, with a known beginning
 
@@ -132,80 +129,50 @@ def own_belief(unet: nn.Module, clean: Tensor, given: Tensor, tokens: Tensor) ->
 
 
 class Trainer:
-    """The networks, their averages, and how far the training has come."""
+    """The networks that learn, and what stays as it is."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.arguments = arguments
-        self.networks = [new_unet(), new_conditioner()]
+        unet, conditioner = new_unet(), new_conditioner()
         self.peek = Peek().requires_grad_(requires_grad=False)
         self.peek.load_state_dict(torch.load(arguments.autoencoder, weights_only=True)['peek'])
         images = torch.load(arguments.images, weights_only=True)
         self.features = images['features']
-        self.networks[1].load_state_dict(images['conditioner'])
+        conditioner.load_state_dict(images['conditioner'])
         if arguments.start:
-            self.networks[0].load_state_dict(exported_weights(arguments.start, 'unet'))
-        self.averages = deepcopy(self.networks)
-        self.optimiser = torch.optim.AdamW(
-            [
-                {'params': list(self.networks[0].parameters()), 'share': 1.0},
-                {'params': list(self.networks[1].parameters()), 'share': CONDITIONER_SHARE},
-            ],
-            lr=arguments.rate,
-            betas=(0.9, 0.99),
-            weight_decay=0.02,
-            fused=True,  # several times as fast where layouts differ
+            unet.load_state_dict(exported_weights(arguments.start, 'unet'))
+        shares = (
+            Share(list(unet.parameters())),
+            Share(list(conditioner.parameters()), CONDITIONER_SHARE),
         )
-        self.seconds, self.step = 0.0, 0
-        if arguments.checkpoint.exists():
-            stored = torch.load(arguments.checkpoint, weights_only=True)
-            names = ('unet', 'conditioner')
-            for name, live, kept in zip(names, self.networks, self.averages, strict=True):
-                live.load_state_dict(stored[f'{name}_live'])
-                kept.load_state_dict(stored[name])
-            self.optimiser.load_state_dict(stored['optimiser'])
-            self.seconds, self.step = stored['seconds'], stored['step']
-            self.latent_scale = stored['latent_scale']
-        elif arguments.start:
-            self.latent_scale = exported_latent_scale(arguments.start)
-        else:
-            self.latent_scale = measure_latent_scale(arguments.cache)
-            logger.info('latents are scaled by %.4f', self.latent_scale)
+        self.fit = Fit({'unet': unet, 'conditioner': conditioner}, shares, arguments, WARM_UP)
+        self.own_share = arguments.own_share
+        self.latent_scale = self._latent_scale(arguments)
 
-    @property
-    def progress(self) -> float:
-        """Share of the minutes that are over."""
-        return self.seconds / (60.0 * self.arguments.minutes)
+    def _latent_scale(self, arguments: argparse.Namespace) -> float:
+        if self.fit.stored:
+            return float(self.fit.stored['latent_scale'])
+        if arguments.start:
+            return exported_latent_scale(arguments.start)
+        found = measure_latent_scale(arguments.cache)
+        logger.info('latents are scaled by %.4f', found)
+        return found
 
     def save(self) -> None:
-        record = {'optimiser': self.optimiser.state_dict(), 'features': self.features}
-        for name, live, kept in zip(
-            ('unet', 'conditioner'), self.networks, self.averages, strict=True
-        ):
-            record |= {name: kept.state_dict(), f'{name}_live': live.state_dict()}
-        record |= {'latent_scale': self.latent_scale, 'noise_range': NOISE_RANGE}
-        save(self.arguments.checkpoint, {**record, 'seconds': self.seconds, 'step': self.step})
+        """Keep everything that training.export and a later run want."""
+        self.fit.save(
+            features=self.features, latent_scale=self.latent_scale, noise_range=NOISE_RANGE
+        )
 
     def train_step(self, shelf: Shelf) -> float:
-        rate = self.arguments.rate * min(1.0, (self.step + 1) / 200)
-        rate *= 0.01 + 0.99 * cosine(self.progress)
-        for group in self.optimiser.param_groups:
-            group['lr'] = rate * group['share']
-        alone = SINGLES_EARLY if self.progress < EARLY else SINGLES_LATE
+        alone = SINGLES_EARLY if self.fit.progress < EARLY else SINGLES_LATE
         single = shelf.random.random() < alone
         batch = shelf.draw_frames(12, 2) if single else shelf.draw_clip()
-        with frames_alone(self.networks[0]) if single else nullcontext():
+        with frames_alone(self.fit.networks['unet']) if single else nullcontext():
             loss = self._loss(batch)
-        self.optimiser.zero_grad()
-        loss.backward()
-        for group in self.optimiser.param_groups:
-            nn.utils.clip_grad_norm_(group['params'], 1.0)
-        self.optimiser.step()
-        self.step += 1
-        follow(self.averages, self.networks, self.step)
-        return loss.item()
+        return self.fit.learn(loss)
 
     def _loss(self, batch: Batch) -> Tensor:
-        unet, conditioner = self.networks
+        unet, conditioner = self.fit.networks.values()
         shape = batch.latents.shape[:2]
         clean, sigma = batch.latents * self.latent_scale, draw_sigmas(shape[0])
         with half_precision():
@@ -213,7 +180,7 @@ class Trainer:
             given = torch.cat([batch.rgb, channels], dim=1).unflatten(0, shape)
             tokens = tokens.unflatten(0, shape)
             believed = clean
-            if float(torch.rand(())) < self.arguments.own_share:
+            if float(torch.rand(())) < self.own_share:
                 believed = own_belief(unet, clean, given, tokens)
             noisy = believed + sigma[:, None, None, None, None] * torch.randn_like(clean)
             ours = implied_clean(unet, noisy, sigma, given, tokens)
@@ -248,7 +215,7 @@ class Monitor:
         self.autoencoder.load_state_dict(stored['network'])
 
     def report(self, trainer: Trainer, steps: int = 5) -> str:
-        unet, conditioner = (network.eval() for network in trainer.averages)
+        unet, conditioner = (network.eval() for network in trainer.fit.averages.values())
         backbone = self._backbone(unet, conditioner, trainer.latent_scale)
 
         def predictor(clip: Clip) -> NDArray[np.float32]:
@@ -286,30 +253,16 @@ def held_out_clips(folder: Path) -> list[Clip]:
 
 
 def train(arguments: argparse.Namespace) -> None:
-    torch.manual_seed(arguments.seed)
     trainer = Trainer(arguments)
-    torch.manual_seed(arguments.seed + 1000 * trainer.step)
-    shelf = Shelf(arguments.cache, arguments.seed + 1000 * trainer.step)
+    fit = trainer.fit
+    torch.manual_seed(arguments.seed + 1000 * fit.step)
+    shelf = Shelf(arguments.cache, arguments.seed + 1000 * fit.step)
     monitor = Monitor(arguments, trainer.features)
-    losses: list[float] = []
-    reported = before = time.monotonic()
-    while trainer.progress < 1.0:
-        losses.append(trainer.train_step(shelf))
-        now = time.monotonic()
-        trainer.seconds, before = trainer.seconds + now - before, now
-        if now - reported > 60.0 * arguments.report_minutes or trainer.progress >= 1.0:
-            trainer.save()
-            logger.info(
-                'step %d, %.0f s, %.2f s a step, %d scenes, loss %.4f; %s',
-                trainer.step,
-                trainer.seconds,
-                (now - reported) / len(losses),
-                len(shelf.names),
-                float(np.mean(losses)),
-                monitor.report(trainer),
-            )
-            losses = []
-            reported = before = time.monotonic()
+
+    def report() -> str:
+        return f'{len(shelf.names)} scenes; {monitor.report(trainer)}'
+
+    fit_for_minutes(fit, lambda: trainer.train_step(shelf), trainer.save, report)
     logger.info('with 25 steps: %s', monitor.report(trainer, steps=25))
 
 
@@ -321,21 +274,13 @@ def main() -> None:
     parser.add_argument('--cache', type=Path, required=True, help='what training.cache wrote')
     parser.add_argument('--autoencoder', type=Path, required=True, help='its checkpoint')
     parser.add_argument('--images', type=Path, required=True, help="training.images' checkpoint")
-    parser.add_argument('--checkpoint', type=Path, required=True, help='file to write and resume')
     parser.add_argument('--start', type=Path, help='exported model whose UNet to go on from')
-    parser.add_argument('--monitor', type=Path, nargs='*', default=[], help='sequences to watch')
-    parser.add_argument('--minutes', type=float, default=50, help='length of the training')
-    parser.add_argument('--rate', type=float, default=6e-4, help='largest learning rate')
     parser.add_argument(
         '--own-share', type=float, default=0.0, help="of steps, on the network's own belief [0]"
     )
-    parser.add_argument('--report-minutes', type=float, default=3, help='between reports')
-    parser.add_argument('--threads', type=int, default=2, help='CPU threads')
-    parser.add_argument('--seed', type=int, default=0, help='seed of weights and draws')
+    add_fitting_options(parser, minutes=50, rate=6e-4)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
-    torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)
+    prepare(arguments)
     train(arguments)
 
 

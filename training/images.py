@@ -6,12 +6,8 @@ it, gently. Every picture is cropped, mirrored and recoloured anew each time it 
 """
 
 import argparse
-from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import dataclass
-import logging
 from pathlib import Path
-import time
 
 import cv2
 import numpy as np
@@ -22,8 +18,9 @@ from torch.nn import functional
 
 from depthsync_ros.models.conditioner import Conditioner, estimate_of
 from depthsync_ros.models.efficientnet import FeatureNet, Features
-from training.losses import cosine, estimate_loss
-from training.networks import half_precision, new_conditioner, PEEK, published_features, save
+from training.fitting import add_fitting_options, Fit, fit_for_minutes, prepare, Share
+from training.losses import estimate_loss
+from training.networks import half_precision, new_conditioner, PEEK, published_features
 from training.rendered import load_scene, Scene, scene_files, scored_depth
 from training.start import start_image_networks
 from training.validate import Clip, mean_score, Predictor, sequence_clips
@@ -34,9 +31,7 @@ STILL_SHARE = 0.7
 MOST_ZOOM = 1.6
 FEATURE_DROPOUT = 0.1
 FIRST_TUNED_STAGE, TUNED_SHARE = 3, 0.1
-AVERAGE_DECAY = 0.995
-
-logger = logging.getLogger('training.images')
+WARM_UP = 100  # steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,15 +110,6 @@ def dropped(features: Features) -> Features:
     return Features(*(functional.dropout2d(m, FEATURE_DROPOUT) for m in maps))
 
 
-def follow(averages: Iterable[nn.Module], networks: Iterable[nn.Module], step: int) -> None:
-    """Move running averages a little towards the networks."""
-    decay = min(AVERAGE_DECAY, (1.0 + step) / (10.0 + step))
-    with torch.no_grad():
-        for kept, live in zip(averages, networks, strict=True):
-            for old, new in zip(kept.parameters(), live.parameters(), strict=True):
-                old.lerp_(new, 1.0 - decay)
-
-
 def estimator(features: FeatureNet, conditioner: Conditioner) -> Predictor:
     """Predict a clip's disparity with the conditioner alone, frame by frame."""
 
@@ -149,119 +135,59 @@ def held_out_stills(folder: Path) -> list[Clip]:
     return clips
 
 
-def tune_deeper_stages(features: FeatureNet) -> None:
-    """Let the 1x1 convolutions of the deeper stages learn, the rest stay as it is."""
-    for module in features.stages[FIRST_TUNED_STAGE:].modules():
-        # Gradients of depthwise weights would take most of a step's time.
+def learning(parts: nn.Module) -> None:
+    """Let convolutions learn, but for depthwise ones, whose gradients take all of a step's time."""
+    for module in parts.modules():
         if isinstance(module, nn.Conv2d) and module.groups == 1:
             module.requires_grad_(requires_grad=True)
 
 
 def forget(features: FeatureNet) -> None:
-    """Start from random weights, and let all of them learn: to see what ImageNet brings."""
+    """Put random weights into the network: to see what ImageNet's bring."""
     for module in features.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode='fan_in', nonlinearity='relu')
             nn.init.zeros_(module.bias)
-    features.requires_grad_(requires_grad=True)
 
 
-class Trainer:
-    """The image encoder, its average, and how far it has come."""
+def fit_images(arguments: argparse.Namespace) -> Fit:
+    """Make the image encoder, or what a model or checkpoint has of it, ready to learn."""
+    features, conditioner = published_features(), new_conditioner()
+    if arguments.start:
+        start_image_networks(arguments.start, features, conditioner)
+    if arguments.without_imagenet:
+        forget(features)
+    learning(features if arguments.without_imagenet else features.stages[FIRST_TUNED_STAGE:])
+    tuned = [p for p in features.parameters() if p.requires_grad]
+    shares = (
+        Share(tuned, 1.0 if arguments.without_imagenet else TUNED_SHARE),
+        Share(list(conditioner.parameters())),
+    )
+    return Fit({'features': features, 'conditioner': conditioner}, shares, arguments, WARM_UP)
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self.arguments = arguments
-        self.networks = [published_features(), new_conditioner()]
-        if arguments.start:
-            start_image_networks(arguments.start, *self.networks)
-        if arguments.without_imagenet:
-            forget(self.networks[0])
-        else:
-            tune_deeper_stages(self.networks[0])
-        tuned = [p for p in self.networks[0].parameters() if p.requires_grad]
-        self.averages = deepcopy(self.networks)
-        self.optimiser = torch.optim.AdamW(
-            [
-                {'params': tuned, 'share': 1.0 if arguments.without_imagenet else TUNED_SHARE},
-                {'params': list(self.networks[1].parameters()), 'share': 1.0},
-            ],
-            lr=arguments.rate,
-            betas=(0.9, 0.99),
-            weight_decay=0.02,
-            fused=True,  # several times as fast where layouts differ
-        )
-        self.seconds, self.step = 0.0, 0
-        if arguments.checkpoint.exists():
-            stored = torch.load(arguments.checkpoint, weights_only=True)
-            names = ('features', 'conditioner')
-            for name, live, kept in zip(names, self.networks, self.averages, strict=True):
-                live.load_state_dict(stored[f'{name}_live'])
-                kept.load_state_dict(stored[name])
-            self.optimiser.load_state_dict(stored['optimiser'])
-            self.seconds, self.step = stored['seconds'], stored['step']
 
-    @property
-    def progress(self) -> float:
-        """Share of the stage's minutes that are over."""
-        return self.seconds / (60.0 * self.arguments.minutes)
-
-    def train_step(self, pictures: Pictures) -> float:
-        rate = self.arguments.rate * min(1.0, (self.step + 1) / 100)
-        rate *= 0.02 + 0.98 * cosine(self.progress)
-        for group in self.optimiser.param_groups:
-            group['lr'] = rate * group['share']
-        features, conditioner = self.networks
-        with half_precision():
-            channels, _ = conditioner(dropped(features(pictures.rgb)))
-        ours = estimate_of(channels.float())
-        loss = estimate_loss(ours[:, None], pictures.disparity[:, None])
-        self.optimiser.zero_grad()
-        loss.backward()
-        for group in self.optimiser.param_groups:
-            nn.utils.clip_grad_norm_(group['params'], 1.0)
-        self.optimiser.step()
-        self.step += 1
-        follow(self.averages, self.networks, self.step)
-        return loss.item()
-
-    def save(self) -> None:
-        record = {'optimiser': self.optimiser.state_dict()}
-        for name, live, kept in zip(
-            ('features', 'conditioner'), self.networks, self.averages, strict=True
-        ):
-            record |= {name: kept.state_dict(), f'{name}_live': live.state_dict()}
-        save(self.arguments.checkpoint, {**record, 'seconds': self.seconds, 'step': self.step})
+def loss_of(fit: Fit, pictures: Pictures) -> Tensor:
+    features, conditioner = fit.networks.values()
+    with half_precision():
+        channels, _ = conditioner(dropped(features(pictures.rgb)))
+    ours = estimate_of(channels.float())
+    return estimate_loss(ours[:, None], pictures.disparity[:, None])
 
 
 def train(arguments: argparse.Namespace) -> None:
-    torch.manual_seed(arguments.seed)
-    trainer = Trainer(arguments)
-    torch.manual_seed(arguments.seed + 1000 * trainer.step)
-    album = Album(arguments.scenes, arguments.seed + 1000 * trainer.step)
+    fit = fit_images(arguments)
+    torch.manual_seed(arguments.seed + 1000 * fit.step)
+    album = Album(arguments.scenes, arguments.seed + 1000 * fit.step)
     watched = {'rendered': held_out_stills(arguments.scenes)}
     watched |= {folder.name: sequence_clips(folder, 1, 12) for folder in arguments.monitor}
-    losses: list[float] = []
-    reported = before = time.monotonic()
-    while trainer.progress < 1.0:
-        losses.append(trainer.train_step(album.draw()))
-        now = time.monotonic()
-        trainer.seconds, before = trainer.seconds + now - before, now
-        if now - reported > 60.0 * arguments.report_minutes or trainer.progress >= 1.0:
-            trainer.save()
-            predictor = estimator(*trainer.averages)
-            scores = {name: mean_score(clips, predictor) for name, clips in watched.items()}
-            text = ', '.join(f'{n} {s.absrel:.4f}/{s.delta1:.3f}' for n, s in scores.items())
-            logger.info(
-                'step %d, %.0f s, %.2f s a step, %d scenes, loss %.4f; %s',
-                trainer.step,
-                trainer.seconds,
-                (now - reported) / len(losses),
-                len(album.files),
-                float(np.mean(losses)),
-                text,
-            )
-            losses = []
-            reported = before = time.monotonic()
+
+    def report() -> str:
+        predictor = estimator(*fit.averages.values())
+        scores = {name: mean_score(clips, predictor) for name, clips in watched.items()}
+        text = ', '.join(f'{n} {s.absrel:.4f}/{s.delta1:.3f}' for n, s in scores.items())
+        return f'{len(album.files)} scenes; {text}'
+
+    fit_for_minutes(fit, lambda: fit.learn(loss_of(fit, album.draw())), fit.save, report)
 
 
 def main() -> None:
@@ -269,21 +195,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--scenes', type=Path, required=True, help='folder of rendered scenes')
-    parser.add_argument('--checkpoint', type=Path, required=True, help='file to write and resume')
     parser.add_argument('--start', type=Path, help='exported model to go on from')
     parser.add_argument(
         '--without-imagenet', action='store_true', help='from random weights, to compare'
     )
-    parser.add_argument('--monitor', type=Path, nargs='*', default=[], help='sequences to watch')
-    parser.add_argument('--minutes', type=float, default=25, help='length of the stage')
-    parser.add_argument('--rate', type=float, default=1e-3, help='largest learning rate')
-    parser.add_argument('--report-minutes', type=float, default=3, help='between reports')
-    parser.add_argument('--threads', type=int, default=1, help='CPU threads')
-    parser.add_argument('--seed', type=int, default=0, help='seed of weights and draws')
+    add_fitting_options(parser, minutes=25, rate=1e-3)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
-    torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)
+    prepare(arguments)
     train(arguments)
 
 
