@@ -136,7 +136,7 @@ def held_out_stills(folder: Path) -> list[Clip]:
 
 
 def learning(parts: nn.Module) -> None:
-    """Let convolutions learn, but for depthwise ones, whose gradients take all of a step's time."""
+    """Let convolutions learn, but for depthwise ones: their gradients would take all the time."""
     for module in parts.modules():
         if isinstance(module, nn.Conv2d) and module.groups == 1:
             module.requires_grad_(requires_grad=True)
