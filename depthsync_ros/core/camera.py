@@ -17,6 +17,9 @@ DISTORTION_LENGTHS = {
     'equidistant': (4,),
 }
 
+# Off the axis, rad; fine enough that a lens's turning point lies within a twentieth of a degree.
+ANGLES = np.linspace(0.0, math.pi / 2.0, 2001)[:-1]
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -108,6 +111,41 @@ def project(camera: Camera, points: Points) -> Pixels:
     )
 
 
+def project_through_lens(camera: Camera, points: Points) -> Pixels:
+    """
+    Project optical-frame points to pixels of the image as it is, lens distortion included.
+
+    NaN where a point is not finite or not before the camera, and where it is so far off the axis
+    that the lens's polynomial turns back: that was fitted to the image alone, and would fold
+    what lies beyond its sides into it again.
+
+    Shapes: points (..., 3); the result (..., 2) as (u, v).
+    """
+    flat = np.asarray(points, np.float64).reshape(-1, 3)
+    with np.errstate(over='ignore', invalid='ignore'):
+        angles = np.arctan2(np.hypot(flat[:, 0], flat[:, 1]), flat[:, 2])
+    before = np.isfinite(flat).all(axis=1) & (flat[:, 2] > 0.0)
+    seen = before & (angles < widest_angle(camera))
+    pixels = np.full((len(flat), 2), np.nan)
+    if seen.any():
+        pixels[seen] = _distort(camera, flat[seen] / flat[seen, 2:])
+    return pixels.reshape(*np.shape(points)[:-1], 2)
+
+
+def widest_angle(camera: Camera) -> float:
+    """
+    Give the angle off the axis, in rad, up to which the lens tells directions apart.
+
+    Up to there the distance from the image's centre grows with the angle. Tangential and
+    thin-prism terms and a tilted sensor, which are small, are left out.
+
+    Source: OpenCV's camera models (calib3d, and its fisheye namespace).
+    """
+    with np.errstate(all='ignore'):  # what overflows does not grow any more
+        grows = np.diff(_distorted_radius(camera)) > 0.0
+    return float(ANGLES[-1 if grows.all() else int(np.argmin(grows))])
+
+
 def undistort_pixels(camera: Camera, pixels: Pixels) -> Pixels:
     """Move pixels to where the same camera without lens distortion would see them."""
     ideal = rays(camera, pixels)[..., :2]
@@ -125,8 +163,36 @@ def unproject(camera: Camera, depth: Map | Maps) -> Points:
     return directions * np.asarray(depth, np.float64)[..., None]
 
 
+def _distorted_radius(camera: Camera) -> np.ndarray:
+    """Give the distance from the centre at focal length 1, for each of ANGLES."""
+    d = camera.distortion
+    if camera.distortion_model == 'equidistant':
+        return ANGLES * np.polynomial.Polynomial((1.0, *d))(ANGLES**2)
+    radius = np.tan(ANGLES)
+    above, below = (1.0, *d[:2], *d[4:5]), (1.0, *d[5:8])
+    ratio = np.polynomial.Polynomial(above)(radius**2) / np.polynomial.Polynomial(below)(radius**2)
+    distorted: np.ndarray = radius * ratio
+    return distorted
+
+
+def _distort(camera: Camera, directions: Points) -> Pixels:
+    """Take directions (n, 3), all before the camera, to pixels."""
+    if not camera.distorted:
+        return project(camera, directions)
+    fisheye = camera.distortion_model == 'equidistant'
+    through = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
+    still = np.zeros(3)
+    coefficients = np.array(camera.distortion)
+    pixels, _ = through(directions[:, None], still, still, _matrix(camera), coefficients)
+    return pixels.reshape(-1, 2)
+
+
+def _matrix(camera: Camera) -> np.ndarray:
+    return np.array([[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]])
+
+
 def _undistort(camera: Camera, pixels: Pixels) -> Pixels:
-    matrix = np.array([[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]])
+    matrix = _matrix(camera)
     coefficients = np.array(camera.distortion)
     points = pixels.reshape(-1, 1, 2)
     if camera.distortion_model == 'equidistant':
