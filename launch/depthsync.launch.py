@@ -38,7 +38,7 @@ PARAMETERS = {
     'world_frame': 'tf.world_frame',
 }
 PATIENCE_S = '30'  # to end after Ctrl-C: a call of the network may be under way
-REMAPPED = ('image', 'camera_info', 'metric_depth')
+REMAPPED = ('image', 'camera_info', 'metric_depth', 'metric_points')
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -62,6 +62,7 @@ def generate_launch_description() -> LaunchDescription:
                 'rectified', '', f'Whether the images are rectified; {KEEP}.', ['', *BOOLEANS]
             ),
             _argument('metric_depth', 'metric_depth', 'Measured depth, for metric_source:=depth.'),
+            _argument('metric_points', 'metric_points', 'Clouds, for metric_source:=points.'),
             _argument('depth_encoding', '', f'32FC1 or 16UC1; {KEEP}.', ['', '32FC1', '16UC1']),
             _argument('metric_source', '', f'Where metres come from, see metric.source; {KEEP}.'),
             _argument('arrangement', '', f'What goes to tf, see tf.arrangement; {KEEP}.'),

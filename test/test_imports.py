@@ -38,11 +38,12 @@ INWARDS = {
     'calibration': {'core'},
     'encoding': {'core'},
     'messages': {'core', 'calibration', 'encoding', 'images'},
+    'clouds': {'core', 'messages'},
     'datasets': {'core', 'calibration', 'images', 'messages', 'bags'},
     'models': {'core'},
-    'bags': {'core', 'calibration', 'images', 'messages'},
+    'bags': {'core', 'calibration', 'clouds', 'images', 'messages'},
     'evaluation': {'core', 'calibration', 'datasets', 'models', 'images', 'bags'},
-    'ros': {'core', 'calibration', 'images', 'messages', 'models', 'msg'},
+    'ros': {'core', 'calibration', 'clouds', 'images', 'messages', 'models', 'msg'},
 }
 OUTERMOST = {'cli', 'demo'}
 

@@ -21,7 +21,7 @@ from depthsync_ros.images import decode, decode_compressed, DEPTH_ENCODINGS
 from depthsync_ros.messages import nanoseconds
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
-CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+CAMERA_INFO, POINT_CLOUD = 'sensor_msgs/msg/CameraInfo', 'sensor_msgs/msg/PointCloud2'
 FILE_REMEDY = 'give a camera_calibration YAML file with --camera-info FILE'
 
 
@@ -122,13 +122,19 @@ def find_depth(bag: BagReader, name: str, words: BagVocabulary) -> Topic:
     if name:
         return _named(bag, images, name, 'depth')
     depth = [topic for topic in images if topic.count and _holds_depth(bag, topic, words)]
-    if len(depth) == 1:
-        return depth[0]
-    what = f'several depth topics: {_listing(depth)}' if depth else 'no depth images'
-    raise InputError(
-        f'{bag.path} holds {what}; metric.source = depth reads one: name it with --depth-topic, '
-        'or set metric.source to another'
-    )
+    return _only(bag, depth, 'depth images', 'depth')
+
+
+def find_points(bag: BagReader, name: str) -> Topic:
+    """
+    Find the point clouds that are meant: the topic of this name, or the only one.
+
+    :raises InputError: there is none, or several; the message lists what there is.
+    """
+    clouds = [topic for topic in bag.topics if topic.msgtype == POINT_CLOUD]
+    if name:
+        return _named(bag, clouds, name, 'point cloud')
+    return _only(bag, [topic for topic in clouds if topic.count], 'point clouds', 'points')
 
 
 def read_calibration_file(path: Path) -> Calibration:
@@ -191,6 +197,16 @@ def _info_topic(bag: BagReader, name: str, image: Topic) -> Topic:
     raise InputError(
         f'{bag.path} holds no camera_info for {image.name}; there are {_listing(bag.topics)}; '
         f'record it with the images, or {FILE_REMEDY}'
+    )
+
+
+def _only(bag: BagReader, topics: Sequence[Topic], kind: str, source: str) -> Topic:
+    if len(topics) == 1:
+        return topics[0]
+    what = f'several topics of {kind}: {_listing(topics)}' if topics else f'no {kind}'
+    raise InputError(
+        f'{bag.path} holds {what}; metric.source = {source} reads one: name it with '
+        '--depth-topic, or set metric.source to another'
     )
 
 

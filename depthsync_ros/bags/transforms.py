@@ -62,8 +62,11 @@ class TransformBuffer:
         """
         Give target_T_source, interpolated between neighbours in time, never beyond the ends.
 
-        :raises LookupFailure: the frames are not connected, or not at this time.
+        :raises LookupFailure: the frames are not connected, or not at this time; or one has no
+            name.
         """
+        if not (target and source):
+            raise LookupFailure(f'tf cannot connect {source!r} with {target!r}: frames have names')
         above_target = dict(self._climb(target, stamp_ns))
         for frame, frame_T_source in self._climb(source, stamp_ns):
             if frame in above_target:

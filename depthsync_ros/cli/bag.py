@@ -49,7 +49,7 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
         '--depth-topic',
         default='',
         metavar='NAME',
-        help='measured depth for --metric.source depth [the only one in the bag]',
+        help='what --metric.source depth or points reads [the only one in the bag]',
     )
     parser.add_argument(
         '--rectified', action='store_true', help='the images are rectified: P describes them'

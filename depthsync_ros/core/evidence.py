@@ -3,13 +3,16 @@
 from collections import deque
 from dataclasses import dataclass
 import threading
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from depthsync_ros.core.shapes import Map, Pixels, Transform
 
 MOST_POINTS = 2000  # of a depth image that are kept: a window's median wants no more
-KEPT_MAPS = 64  # two seconds of a depth camera
+KEPT = 64  # measurements; two seconds of a depth camera
+
+Measurement = TypeVar('Measurement')
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,23 +71,23 @@ def thin_out(depth_m: Map) -> MetricDepth:
     return MetricDepth(width, height, pixels, depth_m.reshape(-1)[known].astype(np.float64))
 
 
-class DepthMemory:
-    """The last measured depths by their stamps; may be filled from another thread."""
+class Recent(Generic[Measurement]):
+    """The last measurements by their stamps; may be filled from another thread."""
 
     def __init__(self, slop_ns: int) -> None:
         self._slop_ns = slop_ns
-        self._kept: deque[tuple[int, MetricDepth]] = deque(maxlen=KEPT_MAPS)
+        self._kept: deque[tuple[int, Measurement]] = deque(maxlen=KEPT)
         self._lock = threading.Lock()
 
-    def add(self, stamp_ns: int, depth: MetricDepth) -> None:
+    def add(self, stamp_ns: int, measured: Measurement) -> None:
         """Take the next one; one from the past begins anew, as a bag that is played again does."""
         with self._lock:
             if self._kept and stamp_ns < self._kept[-1][0]:
                 self._kept.clear()
-            self._kept.append((stamp_ns, depth))
+            self._kept.append((stamp_ns, measured))
 
-    def nearest(self, stamp_ns: int) -> MetricDepth | None:
-        """Give the depth whose stamp is nearest; None where none is near enough."""
+    def nearest(self, stamp_ns: int) -> Measurement | None:
+        """Give the one whose stamp is nearest; None where none is near enough."""
         with self._lock:
             kept = list(self._kept)
         if not kept:
@@ -93,6 +96,6 @@ class DepthMemory:
         return found if abs(found_ns - stamp_ns) <= self._slop_ns else None
 
     def is_settled(self, stamp_ns: int) -> bool:
-        """Whether no depth that is still to come can be nearer to this stamp."""
+        """Whether nothing that is still to come can be nearer to this stamp."""
         with self._lock:
             return bool(self._kept) and self._kept[-1][0] >= stamp_ns

@@ -53,7 +53,7 @@ def observe(solved: Sequence[Solved], run: Run, settings: MetricSettings) -> Win
     """
     if settings.source == 'camera_height':
         return observe_camera_height(solved, run, settings.camera_height)
-    if settings.source == 'depth':
+    if settings.source in ('depth', 'points'):
         return observe_depth(solved, run)
     return observe_odometry(solved, run)
 
@@ -108,7 +108,8 @@ def observe_depth(solved: Sequence[Solved], run: Run) -> WindowMetres:
     if spread > MAX_SPREAD:
         raise ScaleError(
             f'measured and derived depth differ by a factor that scatters by {spread:.2f} in the '
-            'logarithm: the depth image must be registered to the camera'
+            'logarithm: depth images must be registered to the camera, and points placed by the '
+            'right transform'
         )
     sigma = math.hypot(MEASURED_SIGMA, spread / math.sqrt(INDEPENDENT))
     ratio = depth_against_landmarks(solved, run)

@@ -25,7 +25,8 @@ from depthsync_ros.core.shift import Shift, to_depth
 from depthsync_ros.core.tracks import FrameTracks, PointTracker
 from depthsync_ros.core.windows import Window, WindowBuffer
 
-EVIDENCE = {'odometry': 'odometry', 'depth': 'measured depth'}  # that frames come with, by source
+# That frames come with, by source.
+EVIDENCE = {'odometry': 'odometry', 'depth': 'measured depth', 'points': 'measured points'}
 
 
 class Pipeline:

@@ -341,14 +341,15 @@ class MetricSettings(Settings):
         "robot's odometry in tf tells the scale; needs poses.derive and a camera that moves. "
         "'camera_height': the height over a ground plane that is in view does; needs a camera "
         "that is level to 15 degrees. 'depth': a depth camera's images do, sparse ones as well, "
-        'registered to the camera and of its size (16UC1 or 32FC1).',
-        choices=('none', 'odometry', 'camera_height', 'depth'),
+        "registered to the camera and of its size (16UC1 or 32FC1). 'points': a lidar's or depth "
+        "camera's PointCloud2 does, placed before the camera by tf.",
+        choices=('none', 'odometry', 'camera_height', 'depth', 'points'),
     )
     depth_slop: float = setting(
         0.02,
-        'Where metric.source is depth: how far the stamps of an image and of the measured depth '
-        'nearest to it may be apart. Larger forgives cameras that are not in step, and errs while '
-        'the robot moves.',
+        'Where metric.source is depth or points: how far the stamps of an image and of what was '
+        'measured nearest to it may be apart. Larger forgives sensors that are not in step, and '
+        'errs while the robot moves: its motion between the two is not undone.',
         unit='seconds',
         low=0.0,
         high=10.0,

@@ -7,6 +7,7 @@ from typing import Any
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depthsync_ros.calibration import camera_for, read_calibration
+from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.evidence import Evidence, NO_EVIDENCE
 from depthsync_ros.core.frames import Frame
 from depthsync_ros.core.shapes import RgbImage
@@ -22,13 +23,14 @@ class Arrival:
 
     Units: received_s is time.monotonic().
 
-    evidence gives what is known of metres at its stamp, when the frame's turn comes.
+    evidence gives what is known of metres at its stamp, when the frame's turn comes and its camera
+    is known.
     """
 
     image: Image | CompressedImage
     info: CameraInfo
     received_s: float
-    evidence: Callable[[], Evidence] = lambda: NO_EVIDENCE
+    evidence: Callable[[Camera], Evidence] = lambda _camera: NO_EVIDENCE
 
     @property
     def stamp_ns(self) -> int:
@@ -44,14 +46,14 @@ def frame(arrival: Arrival, *, rectified: bool) -> Frame:
     """
     rgb = _rgb(arrival.image)
     height, width = rgb.shape[:2]
+    calibration = read_calibration(arrival.info)
+    camera = camera_for(calibration, width=width, height=height, rectified=rectified)
     return Frame(
         stamp_ns=arrival.stamp_ns,
         frame_id=arrival.image.header.frame_id,
         rgb=rgb,
-        camera=camera_for(
-            read_calibration(arrival.info), width=width, height=height, rectified=rectified
-        ),
-        evidence=arrival.evidence(),
+        camera=camera,
+        evidence=arrival.evidence(camera),
     )
 
 

@@ -30,6 +30,9 @@ class Lookup:
         self._found: Transform | None = None
         self._failure = 'tf was not asked'
         self.open = True
+        if not (target and source):  # tf takes two frames without a name for one and the same
+            self._failure = f'tf cannot connect {source!r} with {target!r}: frames have names'
+            self.open = False
 
     def attempt(self) -> bool:
         """Try once; say whether another try makes sense."""
@@ -52,6 +55,14 @@ class Lookup:
         :raises LookupFailure: there is none.
         """
         wait_for(self)
+        return self.result()
+
+    def result(self) -> Transform:
+        """
+        Give target_T_source without waiting any more.
+
+        :raises LookupFailure: there is none.
+        """
         self.open = False
         if self._found is None:
             raise LookupFailure(self._failure)

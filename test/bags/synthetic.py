@@ -10,6 +10,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from depthsync_ros.core.errors import InputError
+from depthsync_ros.core.evidence import Evidence
 from depthsync_ros.core.frames import (
     DepthFrame,
     Dropped,
@@ -104,6 +105,26 @@ def tf(stamp_ns: int):
         header(stamp_ns, 'base'), 'cam_optical', motion
     )
     return types['tf2_msgs/msg/TFMessage']([stamped])
+
+
+def point_cloud(stamp_ns: int, points: np.ndarray, frame_id: str):
+    """Make an unorganised cloud of points (n, 3) as FLOAT32."""
+    types = STORE.types
+    data = np.ascontiguousarray(points, '<f4')
+    return types['sensor_msgs/msg/PointCloud2'](
+        header=header(stamp_ns, frame_id),
+        height=1,
+        width=len(points),
+        fields=[
+            types['sensor_msgs/msg/PointField'](name, 4 * place, 7, 1)
+            for place, name in enumerate('xyz')
+        ],
+        is_bigendian=False,
+        point_step=12,
+        row_step=12 * len(points),
+        data=data.reshape(-1).view(np.uint8),
+        is_dense=False,
+    )
 
 
 @dataclass(frozen=True)
@@ -226,6 +247,18 @@ class FakePipeline:
             pose_covariance=np.eye(6),
             rgb=frame.rgb,
         )
+
+
+class Listening(FakePipeline):
+    """Keeps the evidence that frames came with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.evidence: list[Evidence] = []
+
+    def push(self, frame: Frame) -> Output:
+        self.evidence.append(frame.evidence)
+        return super().push(frame)
 
 
 class LosingPipeline(FakePipeline):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from depthsync_ros.core.evidence import DepthMemory, KEPT_MAPS, MOST_POINTS, thin_out
+from depthsync_ros.core.evidence import KEPT, MOST_POINTS, Recent, thin_out
 
 
 def a_map(value: float):
@@ -31,11 +31,11 @@ def test_a_whole_image_is_thinned_to_a_spread_of_itself() -> None:
 
 
 @given(
-    st.lists(st.integers(0, 10_000), min_size=1, max_size=KEPT_MAPS, unique=True),
+    st.lists(st.integers(0, 10_000), min_size=1, max_size=KEPT, unique=True),
     st.integers(0, 10_000),
 )
 def test_the_nearest_stamp_is_found_and_none_beyond_the_slop(stamps, stamp_ns) -> None:
-    memory = DepthMemory(slop_ns=100)
+    memory = Recent(slop_ns=100)
     for one in sorted(stamps):
         memory.add(one, a_map(float(one + 1)))
 
@@ -48,7 +48,7 @@ def test_the_nearest_stamp_is_found_and_none_beyond_the_slop(stamps, stamp_ns) -
 
 
 def test_it_is_settled_once_nothing_nearer_can_come() -> None:
-    memory = DepthMemory(slop_ns=100)
+    memory = Recent(slop_ns=100)
     memory.add(50, a_map(1.0))
     assert not memory.is_settled(60)
     memory.add(60, a_map(2.0))
@@ -57,7 +57,7 @@ def test_it_is_settled_once_nothing_nearer_can_come() -> None:
 
 
 def test_a_bag_that_is_played_again_begins_anew() -> None:
-    memory = DepthMemory(slop_ns=10)
+    memory = Recent(slop_ns=10)
     memory.add(1000, a_map(1.0))
     memory.add(5, a_map(2.0))
 

@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 from scenes import CAMERA, path, render
 
+from depthsync_ros.core.camera import unproject
 from depthsync_ros.core.evidence import Evidence, thin_out
 from depthsync_ros.core.frames import Frame, Output
 from depthsync_ros.core.pipeline import Pipeline
+from depthsync_ros.core.points import Cloud, see_cloud
+from depthsync_ros.core.rigid import BODY_T_OPTICAL, invert, transform
 from depthsync_ros.core.settings import DepthSyncSettings, with_values
 
 MOTION = path(12, (0.03, 0.0, 0.03, 0.0, 0.0, 0.0))
@@ -109,6 +112,40 @@ def test_positions_get_the_scale_of_the_landmarks_they_rest_on() -> None:
     before, after = unknown.frames[-1].world_T_cam[:3, 3], known.frames[-1].world_T_cam[:3, 3]
     # The fake network's depth is wrong all over, so its landmarks disagree with it by some tenths.
     assert np.linalg.norm(after) / np.linalg.norm(before) == pytest.approx(3.0, rel=0.5)
+
+
+def lidar_measured(frames: tuple, scale: float) -> list[Evidence]:
+    """Give the derived depth, `scale` times as far, as a lidar beside the camera sees it."""
+    lidar_T_cam = BODY_T_OPTICAL.copy()
+    lidar_T_cam[:3, 3] = (0.1, -0.2, 0.3)
+    evidence = []
+    for n, frame in enumerate(frames):
+        seen = unproject(frame.camera, scale * frame.depth).reshape(-1, 3)
+        known = seen[np.isfinite(seen).all(axis=1)]
+        points = transform(lidar_T_cam, np.concatenate([known, -known]))  # all round
+        cloud = Cloud(n, 'lidar', points)
+        evidence.append(see_cloud(frame.camera, invert(lidar_T_cam), cloud))
+    return evidence
+
+
+def test_depth_becomes_what_points_were_measured_at() -> None:
+    unknown = run({}, [Evidence()] * len(MOTION))
+
+    known = run({'metric.source': 'points'}, lidar_measured(unknown.frames, 3.0))
+
+    assert all(frame.metric for frame in known.frames)
+    assert known.reports[0].metric_source == 'points'
+    assert known.reports[0].metric_frames == known.reports[0].frame_count
+    # Only the way up from the network's size is between the two.
+    for base, one in zip(unknown.frames, known.frames, strict=True):
+        assert np.nanmedian(one.depth / base.depth) == pytest.approx(3.0, rel=0.01)
+
+
+def test_without_points_nothing_is_metric_and_the_report_says_why() -> None:
+    output = run({'metric.source': 'points'}, [Evidence(missing='no tf')] * len(MOTION))
+
+    assert not any(frame.metric for frame in output.frames)
+    assert 'no measured points for 6 of 6 frames: no tf' in ' '.join(output.reports[0].notes)
 
 
 def test_measured_depth_of_another_size_is_refused_and_the_report_says_so() -> None:
