@@ -26,8 +26,8 @@ def compare_parallax(seen: Sightings, odom_T_cam: Sequence[Transform | None]) ->
 
     is linear in r, so that tracking noise does not bias it. Pairs of sightings vote with
     r / (our inverse depth), weighted by the baseline across the ray, not by our depth: its errors
-    would then favour themselves. The weighted median wins. Derived camera translation is not asked: where the network's depth is noisy, it
-    is too short.
+    would then favour themselves. The weighted median wins. Derived camera translation is not
+    asked: where the network's depth is noisy, it is too short.
 
     Units: depth in the run's unit; odom_T_cam in metres, None where there is no pose; the result
         is of log(metres / run's unit).
