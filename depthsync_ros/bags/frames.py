@@ -22,6 +22,7 @@ from depthsync_ros.messages import nanoseconds
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO, POINT_CLOUD = 'sensor_msgs/msg/CameraInfo', 'sensor_msgs/msg/PointCloud2'
+RESULTS = '/depthsync/'  # what the bag tool writes: no measurement to hold depth against
 FILE_REMEDY = 'give a camera_calibration YAML file with --camera-info FILE'
 
 
@@ -118,7 +119,7 @@ def find_depth(bag: BagReader, name: str, words: BagVocabulary) -> Topic:
 
     :raises InputError: there is none, or several; the message lists what there is.
     """
-    images = [topic for topic in bag.topics if topic.msgtype == IMAGE]
+    images = _measured(bag, IMAGE)
     if name:
         return _named(bag, images, name, 'depth')
     depth = [topic for topic in images if topic.count and _holds_depth(bag, topic, words)]
@@ -131,10 +132,14 @@ def find_points(bag: BagReader, name: str) -> Topic:
 
     :raises InputError: there is none, or several; the message lists what there is.
     """
-    clouds = [topic for topic in bag.topics if topic.msgtype == POINT_CLOUD]
+    clouds = _measured(bag, POINT_CLOUD)
     if name:
         return _named(bag, clouds, name, 'point cloud')
     return _only(bag, [topic for topic in clouds if topic.count], 'point clouds', 'points')
+
+
+def _measured(bag: BagReader, msgtype: str) -> list[Topic]:
+    return [t for t in bag.topics if t.msgtype == msgtype and not t.name.startswith(RESULTS)]
 
 
 def read_calibration_file(path: Path) -> Calibration:

@@ -1,5 +1,7 @@
 """What a bag tells of metres: odometry, depth images and point clouds at the images' stamps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic import (
@@ -159,6 +161,15 @@ def test_a_bag_without_depth_is_refused(tmp_path) -> None:
 
     with pytest.raises(InputError, match=r'holds no depth images; metric\.source = depth reads'):
         process_bag(BagJob(source, tmp_path / 'out', metric=DEPTH), FakePipeline(), ignore)
+
+
+def test_depth_of_our_own_is_no_measurement(tmp_path) -> None:
+    rows = camera_rows(N) + depth_rows('/depthsync/depth')
+    job = BagJob(write_rows(tmp_path / 'in', rows), tmp_path / 'out', metric=DEPTH)
+
+    for named in ('', '/depthsync/depth'):
+        with pytest.raises(InputError, match='depth'):
+            process_bag(replace(job, results_only=True, depth_topic=named), FakePipeline(), ignore)
 
 
 # The camera, fx 20 and centre (7.5, 5.5), looks along the lidar's x from 0.5 m before it.

@@ -133,7 +133,7 @@ def heard_tf(node: Node) -> list:
 
 
 def matched(publishers: Publishers) -> None:
-    """Wait until tf's publisher knows its own node's listener and the test's: there is no third."""
+    """Wait until tf's publisher knows its node's listener and the test's: there is no third."""
     broadcaster = publishers.robot.broadcaster
     wait_until(lambda: broadcaster.pub_tf.get_subscription_count() == 2, 'tf')
 
