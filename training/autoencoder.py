@@ -102,6 +102,16 @@ def losses(network: AutoencoderTiny, peek: Peek, rgb: Tensor, disparity: Tensor)
     )
 
 
+def peek_loss(network: AutoencoderTiny, peek: Peek, disparity: Tensor) -> Tensor:
+    """Mean error of the peek alone, where the autoencoder is kept; see losses."""
+    with torch.no_grad():
+        latents = network.encoder(disparity).float()
+        latents += LATENT_NOISE * torch.rand(len(latents), 1, 1, 1) * torch.randn_like(latents)
+    coarse = peek(latents)[:, 0]
+    truth = functional.avg_pool2d((disparity[:, 0] + 1.0) / 2.0, PEEK)
+    return (_far_weight(truth) * (coarse - truth).abs()).mean()
+
+
 def _far_weight(disparity: Tensor) -> Tensor:
     weight = 1.0 / (disparity + FAR_FLOOR)
     return weight / weight.mean()
@@ -158,7 +168,11 @@ def train(arguments: argparse.Namespace) -> None:
         rate = min(1.0, (step + 1) / 100) * (0.02 + 0.98 * math.cos(0.5 * math.pi * part) ** 2)
         for group in optimiser.param_groups:
             group['lr'] = arguments.rate * rate
-        loss = losses(network, peek, *crops.draw())
+        rgb, disparity = crops.draw()
+        if arguments.start:
+            loss = peek_loss(network, peek, disparity)
+        else:
+            loss = losses(network, peek, rgb, disparity)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
