@@ -40,16 +40,16 @@ class MetricSource(Protocol):
 
 
 def open_source(
-    node: Node, tree: TfTree, metric: MetricSettings, inputs: InputSettings
+    node: Node, hear_tf: Callable[[], TfTree], metric: MetricSettings, inputs: InputSettings
 ) -> MetricSource | None:
     """Open the source that the settings name; None where images need not come with evidence."""
     slop_ns = round(metric.depth_slop * NS_PER_SECOND)
     if metric.source == 'odometry':
-        return TfOdometry(tree, metric.odom_frame)
+        return TfOdometry(hear_tf(), metric.odom_frame)
     if metric.source == 'depth':
         return DepthImages(Hearing(node, DEPTH, slop_ns, inputs))
     if metric.source == 'points':
-        return PointClouds(Hearing(node, POINTS, slop_ns, inputs), tree)
+        return PointClouds(Hearing(node, POINTS, slop_ns, inputs), hear_tf())
     return None
 
 

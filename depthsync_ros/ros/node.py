@@ -136,8 +136,8 @@ class DepthSyncNode(LifecycleNodeMixin, Node):
             logger=self.get_logger(),
         )
         self._worker.start()
-        tree = self._results.robot.tree
-        self._metres = open_source(self, tree, self._settings.metric, settings)
+        hear_tf = self._results.robot.hear_tf
+        self._metres = open_source(self, hear_tf, self._settings.metric, settings)
         self._input = CameraInput(self, settings, self._ledger, self._on_pair)
         self.get_logger().info(
             f'active: images from {self._input.images.topic}, calibration from '

@@ -7,7 +7,7 @@ from geometry_msgs.msg import TransformStamped
 import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from tf2_ros import TransformBroadcaster
+from tf2_ros import TransformBroadcaster, TransformListener
 
 from depthsync_ros.core.breaks import TIME_JUMP_NS
 from depthsync_ros.core.frames import DepthFrame
@@ -17,7 +17,7 @@ from depthsync_ros.ros.arrangements import arrange, Link, Placement
 from depthsync_ros.ros.convert import Arrival
 from depthsync_ros.ros.lookups import Lookup, LookupFailure, Lookups
 from depthsync_ros.ros.settings import TfSettings
-from depthsync_ros.ros.tf_tree import listen, TfTree
+from depthsync_ros.ros.tf_tree import TfTree
 
 # Why a frame's transform was withheld; the diagnostics list them by these names.
 NO_POSE = 'no pose'
@@ -42,7 +42,9 @@ class RobotTf:
         self.arrangement = arrange(settings)
         self._node = node
         self._make = make
-        self._listener = listen(self.tree, node)
+        self._listener: TransformListener | None = None
+        if settings.arrangement != 'off':
+            self.hear_tf()
         self.broadcaster = TransformBroadcaster(node, qos)
         self._lookups = Lookups(self.tree, self.arrangement.target)
         self._asked: dict[int, Lookup] = {}  # by stamp, in the order of arrival
@@ -52,9 +54,16 @@ class RobotTf:
         self._withheld: Counter[str] = Counter()
         self._why = ''  # the last sentence
 
+    def hear_tf(self) -> TfTree:
+        """Fill the tree from /tf and /tf_static from now on; nobody listens without need."""
+        if self._listener is None:
+            self._listener = TransformListener(self.tree, self._node)
+        return self.tree
+
     def close(self) -> None:
         """Unsubscribe from tf, and take the topic back."""
-        self._listener.unregister()
+        if self._listener is not None:
+            self._listener.unregister()
         self._node.destroy_publisher(self.broadcaster.pub_tf)
 
     def arrive(self, arrival: Arrival) -> None:

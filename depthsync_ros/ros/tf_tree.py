@@ -5,8 +5,7 @@ from typing import TypeAlias
 
 from geometry_msgs.msg import TransformStamped
 from rclpy.duration import Duration
-from rclpy.node import Node
-from tf2_ros import Buffer, TransformListener
+from tf2_ros import Buffer
 
 from depthsync_ros.messages import nanoseconds
 from depthsync_ros.ros.qos import TF_HISTORY
@@ -74,11 +73,6 @@ class TfTree(Buffer):
             found.add(frame)
             frame = self._parents[frame]
         return found | {frame}
-
-
-def listen(tree: TfTree, node: Node) -> TransformListener:
-    """Fill the tree from /tf and /tf_static; `unregister` ends it."""
-    return TransformListener(tree, node)
 
 
 def _identity(transform: TransformStamped) -> Identity:

@@ -189,6 +189,19 @@ def test_depth_leaves_20_s_after_its_image_and_is_placed_as_tf_was_then(node: No
     publishers.close()
 
 
+@pytest.mark.parametrize(('arrangement', 'listeners'), [('off', 0), ('world_to_camera', 1)])
+def test_tf_is_heard_only_by_those_who_need_it(
+    node: Node, arrangement: str, listeners: int
+) -> None:
+    publishers = Publishers(node, settings(tf__arrangement=arrangement), 6)
+
+    assert node.count_subscribers('/tf') == listeners
+    publishers.robot.hear_tf()  # a metric source asks for it
+    publishers.robot.hear_tf()
+    assert node.count_subscribers('/tf') == 1
+    publishers.close()
+
+
 def test_a_failed_look_up_sends_no_transform_and_says_so(node: Node) -> None:
     publishers = Publishers(node, settings(tf__arrangement='odom_to_base'), 6)
     transforms = heard_tf(node)
