@@ -2,8 +2,8 @@
 Train what turns noise into depth: python -m training.denoiser.
 
 The UNet learns, on clips, the noise levels that a few-step sampler visits; every third or so step
-is on single frames, which vary more. The conditioner that training.images has taught is tuned with
-it, the features stay as they are. The target is a clip's plain min-max disparity.
+is on single frames, which vary more. What training.images has taught stays as it is, but for the
+conditioner's free channels and tokens. The target is a clip's plain min-max disparity.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import torch
 from torch import nn, Tensor
 
 from depthsync_ros.core.backbone import NoiseRange, Preferences
-from depthsync_ros.models.conditioner import Conditioner, estimate_of
+from depthsync_ros.models.conditioner import Conditioner
 from depthsync_ros.models.diffusers_parts import forward_unet, Unet, Vae
 from depthsync_ros.models.image_encoders import FeatureEncoder
 from depthsync_ros.models.load import LatentBackbone
@@ -33,7 +33,6 @@ from training.losses import (
     clean_loss,
     clip_loss,
     draw_sigmas,
-    estimate_loss,
     NOISE_RANGE,
 )
 from training.networks import (
@@ -50,11 +49,10 @@ from training.shelf import Batch, Shelf
 from training.start import exported_latent_scale, exported_weights
 from training.validate import Clip, mean_score, predict, sequence_clips
 
-AFFINE_WEIGHT, CLIP_WEIGHT, ESTIMATE_WEIGHT = 1.0, 0.5, 0.3
+AFFINE_WEIGHT, CLIP_WEIGHT = 1.0, 0.5
 SINGLES_EARLY, SINGLES_LATE = 0.6, 0.25  # share of steps on single frames
 EARLY = 0.15  # of the training
 WARM_UP = 200  # steps
-CONDITIONER_SHARE = 2.0  # of the UNet's learning rate
 KNOWN_SHARE = 0.3  # of the steps on the network's own belief, with a known beginning
 
 logger = logging.getLogger('training.denoiser')
@@ -128,6 +126,20 @@ def own_belief(unet: nn.Module, clean: Tensor, given: Tensor, tokens: Tensor) ->
     return believed
 
 
+def free_parts(conditioner: Conditioner) -> list[nn.Parameter]:
+    """
+    Let the channels and tokens learn that the UNet alone gives a meaning, and nothing else.
+
+    What tells depth has seen many more pictures; tuned on the cached scenes it learns these by
+    heart, and held-out depth gets worse.
+    """
+    conditioner.requires_grad_(requires_grad=False)
+    free = [*conditioner.free.parameters(), *conditioner.token.parameters()]
+    for parameter in free:
+        parameter.requires_grad_(requires_grad=True)
+    return free
+
+
 class Trainer:
     """The networks that learn, and what stays as it is."""
 
@@ -140,10 +152,7 @@ class Trainer:
         conditioner.load_state_dict(images['conditioner'])
         if arguments.start:
             unet.load_state_dict(exported_weights(arguments.start, 'unet'))
-        shares = (
-            Share(list(unet.parameters())),
-            Share(list(conditioner.parameters()), CONDITIONER_SHARE),
-        )
+        shares = Share(list(unet.parameters())), Share(free_parts(conditioner))
         self.fit = Fit({'unet': unet, 'conditioner': conditioner}, shares, arguments, WARM_UP)
         self.own_share = arguments.own_share
         self.latent_scale = self._latent_scale(arguments)
@@ -186,12 +195,10 @@ class Trainer:
             ours = implied_clean(unet, noisy, sigma, given, tokens)
             decoded = self.peek((ours / self.latent_scale).flatten(0, 1))[:, 0]
         decoded = decoded.float().unflatten(0, shape)
-        estimate = estimate_of(channels.float()).unflatten(0, shape)
         return (
             clean_loss(ours, clean, sigma)
             + AFFINE_WEIGHT * affine_error(decoded, batch.disparity)
             + CLIP_WEIGHT * clip_loss(decoded, batch.normalised())
-            + ESTIMATE_WEIGHT * estimate_loss(estimate, batch.disparity)
         )
 
 

@@ -6,8 +6,11 @@ from diffusers import UNetSpatioTemporalConditionModel
 import torch
 from torch import nn, Tensor
 
+from depthsync_ros.models.conditioner import estimate_of
+from depthsync_ros.models.efficientnet import Features
 from training import denoiser
-from training.denoiser import frames_alone, implied_clean, own_belief
+from training.denoiser import frames_alone, free_parts, implied_clean, own_belief
+from training.networks import new_conditioner
 
 
 def tiny_unet() -> UNetSpatioTemporalConditionModel:
@@ -60,6 +63,24 @@ def test_frames_alone_do_not_see_each_other_and_time_comes_back() -> None:
         torch.testing.assert_close(first_frame(changed), first_frame(sample))
     assert not torch.equal(before, first_frame(changed)), 'temporal layers are back'
     assert torch.equal(before, first_frame(sample))
+
+
+def test_what_tells_depth_in_one_image_is_left_alone() -> None:
+    conditioner = new_conditioner()
+    before = [parameter.clone() for parameter in conditioner.parameters()]
+    features = Features(random(1, 48, 24, 32), random(1, 120, 12, 16), random(1, 352, 6, 8))
+    optimiser = torch.optim.SGD(free_parts(conditioner), lr=1.0)
+
+    channels, tokens = conditioner(features)
+    (channels.square().sum() + tokens.square().sum()).backward()
+    optimiser.step()
+
+    changed, changed_tokens = conditioner(features)
+    torch.testing.assert_close(estimate_of(changed), estimate_of(channels))
+    assert not torch.equal(changed[:, 16:], channels[:, 16:])
+    assert not torch.equal(changed_tokens, tokens)
+    moved = zip(before, conditioner.parameters(), strict=True)
+    assert sum(not torch.equal(old, new) for old, new in moved) == 4  # two weights, two biases
 
 
 @pytest.mark.parametrize(('share', 'known'), [(0.0, 0), (1.0, 2)])
