@@ -213,6 +213,7 @@ def test_what_broadcasters_send_reaches_a_listener(node: Node) -> None:
 
     assert x_of(buffer.lookup_transform('map', 'camera', at(1.0))) == pytest.approx(6.0)
     listener.unregister()
+    executor.shutdown()  # collected without it, rclpy's executor raises, at any later time
 
 
 def test_the_first_static_transform_of_a_child_stays(node: Node) -> None:
