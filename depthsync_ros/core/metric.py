@@ -16,6 +16,7 @@ MIN_COSINE = 0.7  # between a pair's two translations; less, and they are not th
 MIN_PAIRS = 3
 PAIR_NOISE_M = 0.003  # of odometry between two frames
 WINDOW_SIGMA = 0.05  # relative error of a window's own translation, whatever its pairs say
+INDEPENDENT = 10  # regions of a window whose errors are independent: a network's are smooth
 MEMORY = 64  # windows that the scale rests on
 DRIFT = 0.02  # how far the run's unit wanders from window to window, as on rendered rooms
 HUBER = 1.345  # standard deviations: 95 % efficiency on Gaussian residuals

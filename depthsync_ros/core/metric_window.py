@@ -10,12 +10,13 @@ from depthsync_ros.core.camera import unproject
 from depthsync_ros.core.context import Run, Solved
 from depthsync_ros.core.errors import ScaleError
 from depthsync_ros.core.evidence import MetricDepth
-from depthsync_ros.core.geometry import sample_maps
+from depthsync_ros.core.geometry import sample_maps, see
 from depthsync_ros.core.ground import ground_height
-from depthsync_ros.core.metric import compare_translations, Observation
+from depthsync_ros.core.metric import compare_translations, INDEPENDENT, Observation
 from depthsync_ros.core.parallax import compare_parallax
-from depthsync_ros.core.poses import Sightings, sightings
+from depthsync_ros.core.poses import Sightings
 from depthsync_ros.core.rigid import invert, transform
+from depthsync_ros.core.scale import Gauge
 from depthsync_ros.core.settings import MetricSettings
 from depthsync_ros.core.shift import to_depth
 from depthsync_ros.core.tracks import tabulate
@@ -26,7 +27,6 @@ LANDMARK_SIGMA = 0.03  # relative error of a window's depth against its landmark
 
 MAX_SPREAD = math.log(2.0)  # of log(measured / derived); more, and they see different things
 MEASURED_SIGMA = 0.03  # relative error of a window's depth against measured depth
-INDEPENDENT = 10  # regions of a window whose errors are independent: a network's are smooth
 
 GROUND_FRAMES = 5  # of a window, spread over it
 GROUND_SIGMA = 0.08  # relative error of a height that is read off a network's depth
@@ -158,7 +158,7 @@ def _sighted(solved: Sequence[Solved], run: Run) -> Sightings:
     tracks = tabulate([one.accepted.tracks for one in solved])
     maps = np.stack([one.disparity for one in solved])
     sampled = sample_maps(maps, tracks.pixels, camera)
-    return sightings(tracks, camera, to_depth(sampled, run.shift.value))
+    return see(tracks, sampled, Gauge(), run.shift, camera)
 
 
 def _translation(solved: Sequence[Solved]) -> float:

@@ -6,13 +6,12 @@ import math
 import numpy as np
 
 from depthsync_ros.core.errors import ScaleError
-from depthsync_ros.core.metric import LONG_SHARE, Observation, weighted_median
+from depthsync_ros.core.metric import INDEPENDENT, LONG_SHARE, Observation, weighted_median
 from depthsync_ros.core.poses import Sightings
 from depthsync_ros.core.rigid import invert
 from depthsync_ros.core.shapes import Transform
 
 MIN_VOTES = 100  # pairs of sightings; fewer say nothing of a window
-INDEPENDENT = 10  # regions of a window whose errors are independent: a network's are smooth
 
 
 def compare_parallax(seen: Sightings, odom_T_cam: Sequence[Transform | None]) -> Observation:
