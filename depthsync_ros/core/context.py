@@ -28,15 +28,20 @@ class Solved:
     """
     What is known of a frame after a window has had it.
 
-    Shapes: latents (channels, rows, cols); disparity (height, width) at the network's size.
-    Units: disparity is the run's global disparity; pose_covariance as DepthFrame has it, in
-        the run's unit.
+    aligned is disparity before it was bent, to which the next window's is fitted: a bend handed
+    on would add up.
+
+    Shapes: latents (channels, rows, cols); disparity, aligned (height, width) at the network's
+        size.
+    Units: both are the run's global disparity; pose_covariance as DepthFrame has it, in the
+        run's unit.
     """
 
     accepted: Accepted
     conditioning: Conditioning
     latents: Latents
     disparity: Map
+    aligned: Map
     world_T_cam: Transform | None
     pose_covariance: Covariance
 
@@ -46,13 +51,14 @@ class Run:
     """
     What stays the same, or goes on, from window to window of one run.
 
-    has_world says that a window has had poses: its first camera made the world. landmarks are
-    the points that it may be fitted to besides its predecessor.
+    last_pose is world_T_cam of the last frame that had one, None before any: the first camera
+    with a pose makes the world. landmarks are the points that a window may be fitted to besides
+    its predecessor.
     """
 
     gauge: Gauge
     shift: Shift
-    has_world: bool
+    last_pose: Transform | None
     landmarks: Landmarks = NO_LANDMARKS
 
 

@@ -1,5 +1,6 @@
 """The method in one file: one window of video to depth on the run's scale, and poses."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -17,12 +18,14 @@ from depthsync_ros.core.rigid import BODY_T_OPTICAL
 from depthsync_ros.core.sampler import karras_sigmas, sample_euler
 from depthsync_ros.core.scale import cross_fade, Seam
 from depthsync_ros.core.settle import first_shift, fit_gauge, settle
-from depthsync_ros.core.shapes import Covariance, Latents, Maps, Transform
+from depthsync_ros.core.shapes import Covariance, Latents, Map, Maps, Transform
 from depthsync_ros.core.targets import guide
 from depthsync_ros.core.tracks import tabulate, WindowTracks
 from depthsync_ros.core.trajectory import join, world_from
 
 NOT_OBSERVED = 'the motion does not tell the disparity shift: depth.prior_shift is used'
+LOST = 'the cameras were lost: they go on from the last known place, however far that is now'
+LOST_SIGMA = 1.0  # of a place found again after a loss: the run's units, and radians
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +69,23 @@ def solve_window(context: WindowContext) -> WindowResult:
     align = clock.lap()
     context.go_on()
     geometry, seam, shift = settle(context, tracks, own, seam, first_shift(context, tracks, own))
-    disparity = seam.gauge.to_global(own).astype(np.float32)
+    aligned = seam.gauge.to_global(own).astype(np.float32)
+    disparity = aligned
     context.go_on()
     if context.settings.geometry.refine:
-        disparity = geometry.bend(disparity, seam.gauge, shift, context.camera)
-    world_T_window = _place(context, geometry)
-    world_T_cam = _join(context, geometry, world_T_window)
-    covariance = _covariances(context, geometry, world_T_window)
-    disparity = _blend(context, disparity)
+        disparity = geometry.bend(aligned, seam.gauge, shift, context.camera)
+    place = _place(context, geometry)
+    world_T_cam = _join(context, geometry, place.world_T_window)
+    covariance = _covariances(context, geometry, place)
+    disparity = _blend(context, [solved.disparity for solved in context.known], disparity)
+    aligned = _blend(context, [solved.aligned for solved in context.known], aligned)
     solved = tuple(
         Solved(
             accepted,
             conditioning.frame(i),
             latents[i].clone(),
             disparity[i],
+            aligned[i],
             world_T_cam[i],
             covariance[i],
         )
@@ -88,8 +94,8 @@ def solve_window(context: WindowContext) -> WindowResult:
     run = Run(
         seam.gauge,
         shift,
-        _has_world(context) or world_T_window is not None,
-        _landmarks(geometry, world_T_window),
+        _last_pose(context, world_T_cam),
+        _landmarks(geometry, place.world_T_window),
     )
     poses = geometry.bundle.poses if geometry.bundle else None
     return WindowResult(
@@ -100,7 +106,7 @@ def solve_window(context: WindowContext) -> WindowResult:
         poses.tracks if poses else 0,
         poses.residual_px if poses else float('nan'),
         StageSeconds(encode, denoise, decode, align, clock.lap()),
-        _notes(context, geometry, run),
+        _notes(context, geometry, run, place),
     )
 
 
@@ -133,13 +139,36 @@ def _sample(context: WindowContext, conditioning: Conditioning, tracks: WindowTr
     return sample_euler(denoise, z, sigmas)
 
 
-def _place(context: WindowContext, geometry: Geometry) -> Transform | None:
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """
+    Where the window's first posed camera stands in the world, None where none is posed.
+
+    lost says that no frame links it to earlier windows: it is taken to stand where the last
+    camera was seen, so that the world goes on, and its covariance and a note say how little
+    that is worth.
+    """
+
+    world_T_window: Transform | None
+    lost: bool = False
+
+
+def _place(context: WindowContext, geometry: Geometry) -> _Place:
     """Find where the window's cameras stand in the world; the first that has any makes it."""
     if geometry.bundle is None:
-        return None
-    if not _has_world(context):
-        return BODY_T_OPTICAL
-    return world_from(geometry.bundle.poses, context.world_T_known)
+        return _Place(None)
+    last_pose = context.run.last_pose if context.run else None
+    if last_pose is None:
+        return _Place(BODY_T_OPTICAL)
+    linked = world_from(geometry.bundle.poses, context.world_T_known)
+    return _Place(last_pose, lost=True) if linked is None else _Place(linked)
+
+
+def _last_pose(context: WindowContext, world_T_cam: list[Transform | None]) -> Transform | None:
+    posed = [pose for pose in world_T_cam if pose is not None]
+    if posed:
+        return posed[-1]
+    return context.run.last_pose if context.run else None
 
 
 def _join(
@@ -157,14 +186,13 @@ def _join(
     return joined
 
 
-def _covariances(
-    context: WindowContext, geometry: Geometry, world_T_window: Transform | None
-) -> Covariance:
+def _covariances(context: WindowContext, geometry: Geometry, place: _Place) -> Covariance:
     """Give each frame's covariance about the world's axes; poses that are kept keep theirs."""
     covariances = np.full((len(context.frames), 6, 6), np.nan)
-    if geometry.bundle is not None and world_T_window is not None:
-        turn = np.kron(np.eye(2), world_T_window[:3, :3])
+    if geometry.bundle is not None and place.world_T_window is not None:
+        turn = np.kron(np.eye(2), place.world_T_window[:3, :3])
         covariances = turn @ geometry.bundle.pose_covariance @ turn.T
+        covariances += place.lost * LOST_SIGMA**2 * np.eye(6)
     for position, solved in enumerate(context.known):
         if solved.world_T_cam is not None:
             covariances[position] = solved.pose_covariance
@@ -178,25 +206,22 @@ def _landmarks(geometry: Geometry, world_T_window: Transform | None) -> Landmark
     return carry_on(geometry.bundle, geometry.tracks, world_T_window)
 
 
-def _notes(context: WindowContext, geometry: Geometry, run: Run) -> tuple[str, ...]:
+def _notes(context: WindowContext, geometry: Geometry, run: Run, place: _Place) -> tuple[str, ...]:
     told = run.shift.observed or context.run is not None
-    return geometry.notes if told else (NOT_OBSERVED, *geometry.notes)
+    opening = () if told else (NOT_OBSERVED,)
+    return (*opening, *((LOST,) if place.lost else ()), *geometry.notes)
 
 
-def _has_world(context: WindowContext) -> bool:
-    return context.run is not None and context.run.has_world
-
-
-def _blend(context: WindowContext, disparity: Maps) -> Maps:
+def _blend(context: WindowContext, earlier: Sequence[Map], disparity: Maps) -> Maps:
     """Keep what has been published, and fade from the earlier window to this one on the rest."""
-    known, held = context.known, context.held
+    held = context.held
     blended = disparity.copy()
-    for position, solved in enumerate(known):
-        place = position - (len(known) - held)
+    for position, known in enumerate(earlier):
+        place = position - (len(earlier) - held)
         if place < 0:
-            blended[position] = solved.disparity
+            blended[position] = known
         else:
-            blended[position] = cross_fade(solved.disparity, disparity[position], place, held)
+            blended[position] = cross_fade(known, disparity[position], place, held)
     return blended
 
 

@@ -10,7 +10,6 @@ from depthsync_ros.core.bundle import adjust, Bundle, Prior
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.context import WindowContext
 from depthsync_ros.core.errors import PoseError
-from depthsync_ros.core.landmarks import Landmarks
 from depthsync_ros.core.poses import PoseLimits, Sightings, sightings, solve_poses, WindowPoses
 from depthsync_ros.core.rigid import invert, transform
 from depthsync_ros.core.scale import Gauge, Placed
@@ -22,6 +21,7 @@ from depthsync_ros.core.trajectory import world_from
 POSE_TRACKS = 250  # the longest tracks find the cameras; all are placed afterwards
 MAX_DEVIATION = 0.1  # median relative deviation of depth above which parallax tells nothing
 MIN_PLACED = 60  # sightings
+MIN_ANCHORS = 12  # landmarks seen again; fewer tie no window to earlier ones
 NETWORK_SIGMA = 0.12  # relative error of the network's depth beside which a point's own counts
 MIN_STILL = 0.7  # share of tracks that must agree on one camera's motion
 NOTED_STILL = 0.9
@@ -37,6 +37,9 @@ class Geometry:
     """
     What a window's tracks told about it.
 
+    anchors says how many of its points earlier windows had placed, where it stands in the run's
+    world by them; 0 where it stands alone.
+
     Shapes: sampled (frames, points), the window's own disparity at the sightings. bundle is
         None where the tracks support no poses; notes say why, and what else was left out.
     """
@@ -45,13 +48,19 @@ class Geometry:
     sampled: np.ndarray
     bundle: Bundle | None
     notes: tuple[str, ...] = ()
+    anchors: int = 0
+
+    @property
+    def deviation(self) -> float:
+        """Median relative standard deviation of the points' depth; infinite without points."""
+        if self.bundle is None or not np.isfinite(self.bundle.deviation).any():
+            return float('inf')
+        return float(np.nanmedian(self.bundle.deviation))
 
     @property
     def has_parallax(self) -> bool:
         """Whether the camera moved enough to triangulate."""
-        if self.bundle is None or not np.isfinite(self.bundle.deviation).any():
-            return False
-        return float(np.nanmedian(self.bundle.deviation)) < MAX_DEVIATION
+        return self.deviation < MAX_DEVIATION
 
     @property
     def still(self) -> float:
@@ -67,9 +76,15 @@ class Geometry:
         """Whether depth may be corrected by it: parallax, and a scene that mostly stands still."""
         return self.has_parallax and self.still >= MIN_STILL
 
-    def placed(self, shift: Shift) -> Placed | None:
+    @property
+    def is_anchored(self) -> bool:
+        """Whether its scale is that of earlier windows' points."""
+        return self.anchors >= MIN_ANCHORS
+
+    @property
+    def placed(self) -> Placed | None:
         """
-        Give what the points say about the window's gauge; None where they say too little.
+        What the points say about the window's gauge; None where they say too little.
 
         Their depth was handed on from earlier windows, or tied to it by the cameras' motion.
         """
@@ -82,8 +97,7 @@ class Geometry:
         usable &= self.bundle.point_belief > MIN_BELIEF
         if usable.sum() < MIN_PLACED:
             return None
-        disparity = 1.0 / depth[usable] - shift.value
-        return Placed(self.sampled[usable], disparity, weight[usable])
+        return Placed(self.sampled[usable], 1.0 / depth[usable], weight[usable])
 
     def bend(self, disparity: Maps, gauge: Gauge, shift: Shift, camera: Camera) -> Maps:
         """Bend the run's disparity onto the points, where there is parallax to place them."""
@@ -124,10 +138,10 @@ def reconstruct(
     known = context.world_T_known
     world_T_window = world_from(poses, known) if context.uses_landmarks else None
     if world_T_window is None:
-        bundle = adjust(seen, poses)
-    else:
-        bundle = _anchored(seen, poses, world_T_window, known, context.landmarks, tracks)
-    return _noted(Geometry(tracks, sampled, bundle))
+        return _noted(Geometry(tracks, sampled, adjust(seen, poses)))
+    prior = context.landmarks.prior(tracks.ids)
+    bundle = _anchored(seen, poses, world_T_window, known, prior)
+    return _noted(Geometry(tracks, sampled, bundle, anchors=int(prior.known.sum())))
 
 
 def _anchored(
@@ -135,8 +149,7 @@ def _anchored(
     poses: WindowPoses,
     world_T_window: Transform,
     known: list[Transform | None],
-    landmarks: Landmarks,
-    tracks: WindowTracks,
+    prior: Prior,
 ) -> Bundle:
     """Adjust in the run's world: what earlier windows placed holds frame and scale."""
     world_T_cam = world_T_window @ poses.window_T_cam
@@ -145,7 +158,6 @@ def _anchored(
         if placed is not None:
             world_T_cam[position] = placed
             fixed[position] = True
-    prior = landmarks.prior(tracks.ids)
     ratio = _landmark_ratio(seen, world_T_cam, fixed, prior)
     if fixed.any():
         last = world_T_cam[np.flatnonzero(fixed)[-1], :3, 3]

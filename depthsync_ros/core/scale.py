@@ -11,6 +11,7 @@ TUKEY = 4.685  # in robust standard deviations: 95 % efficiency on Gaussian resi
 ROUNDS = 8
 MAX_PIXELS = 20000  # neighbouring pixels say the same; more only cost time
 EVIDENCE_SAY = 4.0  # of placed points, beside the overlap's pixels
+POINT_ERROR = 0.1  # relative error of a point's depth that is never taken for an outlier's
 MIN_CONCORDANCE = 0.1  # Kendall's tau below which two windows do not show the same thing
 
 
@@ -49,13 +50,13 @@ class Seam:
 @dataclass(frozen=True, eq=False)
 class Placed:
     """
-    Sightings whose disparity in the run is known beside the overlap's pixels.
+    Sightings whose depth in the run is known beside the overlap's pixels.
 
-    Shapes: own, disparity, weights (sightings,).
+    Shapes: own, inverse_depth, weights (sightings,).
     """
 
     own: np.ndarray
-    disparity: np.ndarray
+    inverse_depth: np.ndarray
     weights: np.ndarray
 
 
@@ -84,7 +85,7 @@ def fit_seam(reference: Maps, moving: Maps, previous: Gauge, *, min_pixels: int)
         )
     thin = slice(None, None, -(-pixels // MAX_PIXELS))
     x, y = moving[valid][thin].astype(np.float64), reference[valid][thin].astype(np.float64)
-    gauge = _refine(x, y, _start(x, y), np.ones(len(x)))
+    gauge = _refine(x, y, _start(x, y))
     extent = float(np.ptp(np.percentile(y, (2.0, 98.0))))
 
     def residual(candidate: Gauge) -> float:
@@ -93,25 +94,25 @@ def fit_seam(reference: Maps, moving: Maps, previous: Gauge, *, min_pixels: int)
     return Seam(gauge, pixels, residual(previous), residual(gauge))
 
 
-def weigh_in(seam: Seam, reference: Maps, moving: Maps, placed: Placed) -> Seam:
+def weigh_in(seam: Seam, reference: Maps, moving: Maps, placed: Placed, shift: float) -> Seam:
     """
-    Fit the gauge again, the overlap's pixels and placed points together.
+    Move the gauge to where the overlap's pixels and placed points want it, by their say.
 
     Neighbouring pixels of the overlap share their error; placed points reach over the whole
-    window and back to earlier ones, and have four times its say.
+    window and back to earlier ones, and have four times its say. Each side has its own line:
+    in one robust fit of both, the side that agrees better with itself would make outliers of
+    the other, and an overlap always agrees with the error that it hands on.
 
     Shapes: as for `fit_seam`, which has to come first.
+
+    :param shift: the run's, which is inverse depth less disparity.
+    :raises AlignmentError: the points' depth and the window's do not rise together.
     """
     valid = np.isfinite(reference) & np.isfinite(moving)
     thin = slice(None, None, -(-seam.pixels // MAX_PIXELS))
     x, y = moving[valid][thin].astype(np.float64), reference[valid][thin].astype(np.float64)
-    share = placed.weights * (EVIDENCE_SAY * len(x) / placed.weights.sum())
-    gauge = _refine(
-        np.concatenate([x, placed.own]),
-        np.concatenate([y, placed.disparity]),
-        seam.gauge,
-        np.concatenate([np.ones(len(x)), share]),
-    )
+    say = placed.weights * (EVIDENCE_SAY * len(x) / placed.weights.sum())
+    gauge = _between(seam.gauge, _moments(x), _line_of(placed, shift), _moments(placed.own, say))
     extent = float(np.ptp(np.percentile(y, (2.0, 98.0))))
     residual = float(np.median(np.abs(gauge.to_global(x) - y)) / extent)
     return replace(seam, gauge=gauge, residual_after=residual)
@@ -128,25 +129,62 @@ def cross_fade(earlier: Map, later: Map, position: int, count: int) -> Map:
     return ((1.0 - share) * earlier + share * later).astype(np.float32)
 
 
-def fit_line(own: np.ndarray, disparity: np.ndarray, weights: np.ndarray) -> Gauge:
+def regress(placed: Placed) -> Gauge:
     """
-    Fit the line from a window's own disparity to another, robustly and symmetrically.
+    Fit the line that tells points' inverse depth best from a window's own disparity.
 
-    Shapes: all (samples,).
+    Least squares, unlike `fit_seam`: the noise of triangulated points would steepen a symmetric
+    line, and a line too steep meets zero too early.
 
     :raises AlignmentError: the two do not rise together.
     """
-    return _refine(own, disparity, _start(own, disparity), weights)
+    x, y = placed.own, placed.inverse_depth
+    gauge = _start(x, y)
+    for _ in range(ROUNDS):
+        weights = _tukey(y - gauge.to_global(x), gauge.scale * float(np.std(x))) * placed.weights
+        gauge = _least_squares(x, y, weights)
+    return gauge
 
 
-def _refine(x: np.ndarray, y: np.ndarray, gauge: Gauge, say: np.ndarray) -> Gauge:
+def _line_of(placed: Placed, shift: float) -> Gauge:
+    """Fit the gauge that placed points want, symmetrically, by the relative error of depth."""
+    x, total = placed.own, placed.inverse_depth
+    y = total - shift
+    gauge = _start(x, y)
+    for _ in range(ROUNDS):
+        apart = (y - gauge.to_global(x)) / total
+        deviation = max(1.4826 * float(np.median(np.abs(apart))), POINT_ERROR)
+        weights = np.clip(1.0 - (apart / (TUKEY * deviation)) ** 2, 0.0, None) ** 2
+        gauge = _deming(x, y, weights * placed.weights / total**2)
+    return gauge
+
+
+def _moments(x: np.ndarray, say: np.ndarray | float = 1.0) -> np.ndarray:
+    """Give the quadratic form of a line's values at some places: how much they fix it."""
+    weights = np.broadcast_to(say, x.shape)
+    mixed = (weights * x).sum()
+    return np.array([[(weights * x * x).sum(), mixed], [mixed, weights.sum()]])
+
+
+def _between(one: Gauge, fixed: np.ndarray, other: Gauge, anchored: np.ndarray) -> Gauge:
+    """Find the line nearest to two others, by their forms."""
+    wanted = fixed @ [one.scale, one.shift] + anchored @ [other.scale, other.shift]
+    scale, shift = np.linalg.solve(fixed + anchored, wanted)
+    return Gauge(float(scale), float(shift))
+
+
+def _refine(x: np.ndarray, y: np.ndarray, gauge: Gauge) -> Gauge:
     """Fit the line with Tukey's biweight, from a first guess."""
     for _ in range(ROUNDS):
-        residual = y - gauge.to_global(x)
-        deviation = 1.4826 * np.median(np.abs(residual)) + 1e-6 * gauge.scale * float(np.std(x))
-        weights = np.clip(1.0 - (residual / (TUKEY * deviation)) ** 2, 0.0, None) ** 2
-        gauge = _deming(x, y, weights * say)
+        weights = _tukey(y - gauge.to_global(x), gauge.scale * float(np.std(x)))
+        gauge = _deming(x, y, weights)
     return gauge
+
+
+def _tukey(residual: np.ndarray, unit: float) -> np.ndarray:
+    deviation = 1.4826 * np.median(np.abs(residual)) + 1e-6 * unit
+    weights: np.ndarray = np.clip(1.0 - (residual / (TUKEY * deviation)) ** 2, 0.0, None) ** 2
+    return weights
 
 
 def _start(x: np.ndarray, y: np.ndarray) -> Gauge:
@@ -172,10 +210,21 @@ def _start(x: np.ndarray, y: np.ndarray) -> Gauge:
 
 def _deming(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Gauge:
     """Fit the line whose noise has the same share of the spread on both axes."""
-    # Sums, not dot products: their order does not depend on the number of threads.
-    total = weights.sum()
-    mean_x, mean_y = (weights * x).sum() / total, (weights * y).sum() / total
+    mean_x, mean_y = _mean(x, weights), _mean(y, weights)
     spread_x = (weights * (x - mean_x) ** 2).sum()
     spread_y = (weights * (y - mean_y) ** 2).sum()
     scale = float(np.sqrt(spread_y / spread_x))
-    return Gauge(scale, float(mean_y - scale * mean_x))
+    return Gauge(scale, mean_y - scale * mean_x)
+
+
+def _least_squares(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Gauge:
+    """Fit the line that takes all noise to be on y."""
+    mean_x, mean_y = _mean(x, weights), _mean(y, weights)
+    spread = (weights * (x - mean_x) ** 2).sum()
+    scale = float((weights * (x - mean_x) * (y - mean_y)).sum() / spread)
+    return Gauge(scale, mean_y - scale * mean_x)
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> float:
+    # Sums, not dot products: their order does not depend on the number of threads.
+    return float((weights * values).sum() / weights.sum())

@@ -321,7 +321,7 @@ class DepthSettings(Settings):
         live=True,
     )
     prior_shift: float = setting(
-        0.15,
+        0.4,
         "Disparity added before inverting, as a share of the first window's range, where the "
         "camera's motion does not tell. Larger pulls far things nearer.",
         low=0.001,

@@ -8,12 +8,15 @@ from depthsync_ros.core.context import WindowContext
 from depthsync_ros.core.errors import AlignmentError
 from depthsync_ros.core.geometry import Geometry, reconstruct, sample_maps, see
 from depthsync_ros.core.poses import PoseLimits
-from depthsync_ros.core.scale import fit_line, fit_seam, Gauge, NO_SEAM, Seam, weigh_in
+from depthsync_ros.core.scale import fit_seam, Gauge, NO_SEAM, regress, Seam, weigh_in
 from depthsync_ros.core.shapes import Maps
 from depthsync_ros.core.shift import find_shift, Shift
 from depthsync_ros.core.tracks import WindowTracks
 
 SHIFTS = (0.01, 3.0)  # a shift outside, in first windows' ranges, is no believable scene
+# Median deviation of the points' depth above which it is still too much the network's own, made
+# with the shift that is sought. Chosen on rendered validation rooms.
+MAX_DEVIATION = 0.03
 
 
 def fit_gauge(context: WindowContext, own: Maps) -> Seam:
@@ -71,19 +74,31 @@ def settle(
         if found is not shift:
             geometry = reconstruct(context, tracks, own, seam.gauge, found)
         return geometry, seam, found
-    if context.uses_landmarks and (placed := geometry.placed(shift)):
-        reference = _reference(context)
-        seam = weigh_in(seam, reference, own[: len(reference)], placed)
-    return geometry, seam, shift
+    return geometry, _anchored(context, own, seam, geometry, shift), shift
+
+
+def _anchored(
+    context: WindowContext, own: Maps, seam: Seam, geometry: Geometry, shift: Shift
+) -> Seam:
+    """Let the points that earlier windows placed have their say; without any the seam stays."""
+    placed = geometry.placed if geometry.is_anchored else None
+    if placed is None:
+        return seam
+    reference = _reference(context)
+    try:
+        return weigh_in(seam, reference, own[: len(reference)], placed, shift.value)
+    except AlignmentError:
+        return seam  # points that do not rise with the window's depth are no anchors
 
 
 def _told_shift(geometry: Geometry, shift: Shift) -> Shift:
     """Read the shift off the points: their inverse depth is a line in the window's disparity."""
-    placed = geometry.placed(Shift(0.0, observed=False)) if geometry.is_sound else None
+    told = geometry.is_sound and geometry.deviation < MAX_DEVIATION
+    placed = geometry.placed if told else None
     if placed is None:
         return shift
     try:
-        line = fit_line(placed.own, placed.disparity, placed.weights)
+        line = regress(placed)
     except AlignmentError:
         return shift  # the network's depth and the points have nothing in common
     value = line.shift / line.scale
@@ -91,4 +106,4 @@ def _told_shift(geometry: Geometry, shift: Shift) -> Shift:
 
 
 def _reference(context: WindowContext) -> Maps:
-    return np.stack([solved.disparity for solved in context.known])
+    return np.stack([solved.aligned for solved in context.known])

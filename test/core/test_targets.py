@@ -24,7 +24,7 @@ TRUE = np.stack([1.0 / view.depth_m for view in VIEWS]).astype(np.float32)
 LOW, HIGH = float(TRUE.min()), float(TRUE.max())
 OWN = (TRUE - LOW) / (HIGH - LOW)  # the window's own range, min-max
 GAUGE = Gauge(HIGH - LOW, LOW)  # which takes it to the true disparity
-RUN = Run(Gauge(), Shift(0.001, observed=True), has_world=False, landmarks=NO_LANDMARKS)
+RUN = Run(Gauge(), Shift(0.001, observed=True), last_pose=None, landmarks=NO_LANDMARKS)
 
 
 class Pixelwise(FakeBackbone):
@@ -40,7 +40,9 @@ def context_of(known: np.ndarray, **changes: Value) -> tuple[WindowContext, Wind
         frames.append(Accepted(index, frame, tracker.track(view.rgb)))
     nothing = Conditioning(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1))
     solved = tuple(
-        Solved(one, nothing, torch.zeros(1, 1, 1), disparity, None, np.full((6, 6), np.nan))
+        Solved(
+            one, nothing, torch.zeros(1, 1, 1), disparity, disparity, None, np.full((6, 6), np.nan)
+        )
         for one, disparity in zip(frames, known, strict=False)
     )
     values = {name.replace('__', '.'): value for name, value in changes.items()}
