@@ -16,7 +16,9 @@ from scenes import CAMERA, path, render
 import torch
 
 from depthsync_ros.core.backbone import Preferences
-from depthsync_ros.core.frames import Frame
+from depthsync_ros.core.depthsync import LOST, LOST_SIGMA
+from depthsync_ros.core.frames import Frame, Output
+from depthsync_ros.core.geometry import Geometry
 from depthsync_ros.core.pipeline import Pipeline
 from depthsync_ros.core.settings import DepthSyncSettings
 from depthsync_ros.evaluation.metrics import align, depth_errors
@@ -94,13 +96,17 @@ def cut() -> Video:
     return film(np.concatenate([first, elsewhere @ second]))
 
 
-def deliver(video: Video, strategy: str) -> tuple[np.ndarray, list[str]]:
-    """Give disparity, NaN where a frame was dropped, and what windows and drops say."""
+def run(video: Video, strategy: str) -> list[Output]:
     pipeline = Pipeline(Erring(video), strategy_settings(DepthSyncSettings(), strategy))
     outputs = [
         pipeline.push(Frame(index, 'camera', rgb, CAMERA)) for index, rgb in enumerate(video.rgb)
     ]
-    outputs.append(pipeline.flush())
+    return [*outputs, pipeline.flush()]
+
+
+def deliver(video: Video, strategy: str) -> tuple[np.ndarray, list[str]]:
+    """Give disparity, NaN where a frame was dropped, and what windows and drops say."""
+    outputs = run(video, strategy)
     disparity = np.full(video.depth_m.shape, np.nan, np.float32)
     for frame in (frame for output in outputs for frame in output.frames):
         disparity[frame.stamp_ns] = 1.0 / frame.depth
@@ -123,7 +129,7 @@ def absrel(disparity: np.ndarray, video: Video) -> float:
         (turning, 'hardly moves'),
         (standing, 'hardly moves'),
         (textureless, 'tracks with known depth'),
-        (half_moving, 'move on their own'),
+        (half_moving, 'agree on one motion'),
         (cut, ''),
     ],
 )
@@ -156,3 +162,38 @@ def test_where_the_camera_moves_depth_is_much_better() -> None:
     baseline, guided = (absrel(deliver(video, s)[0], video) for s in ('baseline', 'depthsync'))
 
     assert guided < 0.7 * baseline
+
+
+def test_cameras_that_were_lost_go_on_from_their_last_place_and_say_what_it_is_worth() -> None:
+    video = film(path(FRAMES, MOVING))
+    dark = range(LENGTH + 1, LENGTH + 6)
+    video.rgb[dark] = 127
+
+    outputs = run(video, 'post_both')
+
+    frames = [frame for output in outputs for frame in output.frames]
+    posed = np.array([frame.world_T_cam is not None for frame in frames])
+    assert not posed[dark].any()
+    assert posed[: dark.start].all()
+    assert posed[dark.stop :].all()
+    before, after = frames[dark.start - 1], frames[dark.stop]
+    np.testing.assert_allclose(after.world_T_cam, before.world_T_cam, atol=1e-6)
+    assert (np.diag(after.pose_covariance) >= LOST_SIGMA**2).all()
+    assert (np.diag(before.pose_covariance) < LOST_SIGMA**2).all()
+    notes = [note for output in outputs for report in output.reports for note in report.notes]
+    assert notes.count(LOST) == 1
+
+
+def test_bend_of_one_window_does_not_pass_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    video = film(path(FRAMES, MOVING))
+
+    straight = gauges(run(video, 'post_both'))
+    monkeypatch.setattr(Geometry, 'bend', lambda _, disparity, *unused: 2.0 * disparity)
+    bent = gauges(run(video, 'post_both'))
+
+    assert len(straight) > 2
+    assert bent == straight
+
+
+def gauges(outputs: list[Output]) -> list[tuple[float, float]]:
+    return [(report.scale, report.shift) for output in outputs for report in output.reports]

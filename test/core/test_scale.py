@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from depthsync_ros.core.errors import AlignmentError
-from depthsync_ros.core.scale import cross_fade, fit_seam, Gauge
+from depthsync_ros.core.scale import (
+    cross_fade,
+    EVIDENCE_SAY,
+    fit_seam,
+    Gauge,
+    Placed,
+    regress,
+    weigh_in,
+)
 
 SHAPE = (4, 20, 25)
 
@@ -102,3 +110,32 @@ def test_cross_fade_never_reaches_either_end() -> None:
     steps = [float(cross_fade(np.zeros(1), np.ones(1), i, 4)[0]) for i in range(4)]
 
     assert steps == pytest.approx([0.2, 0.4, 0.6, 0.8])
+
+
+def test_placed_points_outweigh_an_overlap_that_agrees_with_its_own_error() -> None:
+    generator = np.random.default_rng(4)
+    moving, own = draw(3), generator.random(3000)
+    handed_on = 0.5 * moving  # the predecessor's scale was lost by half, without any noise
+    inverse_depth = (own + 0.3) * np.exp(0.1 * generator.normal(size=own.shape))
+    placed = Placed(own, inverse_depth, np.ones(own.shape))
+
+    seam = fit_seam(handed_on, moving, Gauge(), min_pixels=100)
+    joined = weigh_in(seam, handed_on, moving, placed, 0.3)
+
+    # Both see the same range, so the two lines are averaged by their say.
+    expected = (0.5 + EVIDENCE_SAY * 1.0) / (1.0 + EVIDENCE_SAY)
+    assert seam.gauge.scale == pytest.approx(0.5)
+    assert joined.gauge.scale == pytest.approx(expected, rel=0.03)
+    assert joined.residual_after > seam.residual_after
+
+
+def test_noise_of_triangulation_does_not_move_where_infinity_lies() -> None:
+    generator = np.random.default_rng(5)
+    own = generator.random(20000)
+    inverse_depth = 2.0 * (own + 0.5) + 0.4 * generator.normal(size=own.shape)
+
+    line = regress(Placed(own, inverse_depth, np.ones(own.shape)))
+
+    steep = float(np.std(inverse_depth) / np.std(own))  # what a symmetric line would have
+    assert (inverse_depth.mean() - steep * own.mean()) / steep < 0.4
+    assert line.shift / line.scale == pytest.approx(0.5, rel=0.05)
