@@ -14,6 +14,7 @@ import numpy as np
 
 from depthsync_ros.calibration import calibration_of
 from depthsync_ros.core.camera import Camera
+from depthsync_ros.core.confidence import edge_confidence
 from depthsync_ros.core.frames import DepthFrame, WindowReport
 from depthsync_ros.core.shapes import Covariance, Transform
 from depthsync_ros.encoding.cloud import coloured_points, FIELDS, POINT
@@ -68,6 +69,11 @@ class Messages:
             data = compress_millimetres(_millimetres(frame))
         kind = f'{encoding}; compressedDepth png'
         return self.compressed_image(frame.stamp_ns, frame.frame_id, kind, data)
+
+    def confidence_image(self, frame: DepthFrame) -> Any:
+        """sensor_msgs/Image, 32FC1 in [0, 1]: low at depth's edges, NaN where it is unknown."""
+        pixels = edge_confidence(frame.depth)
+        return self.image(frame.stamp_ns, frame.frame_id, FLOAT, pixels)
 
     def point_cloud(self, frame: DepthFrame) -> Any:
         """sensor_msgs/PointCloud2: organised, xyz and rgb, NaN where depth is unknown."""

@@ -228,6 +228,19 @@ def test_nothing_known_compresses_to_nothing_known(make) -> None:
     assert np.isnan(decompressed(message)).all()
 
 
+def test_confidence_is_an_image_beside_the_depth(make) -> None:
+    depth = np.full((3, 4), 2.0, np.float32)
+    depth[2, 1] = np.nan
+
+    message = make.confidence_image(depth_frame(depth))
+
+    confidence = np.frombuffer(bytes(message.data), '<f4').reshape(3, 4)
+    assert (message.encoding, message.height, message.width) == ('32FC1', 3, 4)
+    assert message.header == make.depth_image(depth_frame(depth)).header
+    assert np.isnan(confidence[2, 1])
+    assert (confidence[np.isfinite(depth)] == 1.0).all()
+
+
 def test_a_point_cloud_is_organised_and_projects_back_onto_its_pixels(make) -> None:
     depth = np.linspace(1.0, 2.0, 12, dtype=np.float32).reshape(3, 4)
     depth[2, 1] = np.nan

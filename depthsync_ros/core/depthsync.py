@@ -33,6 +33,8 @@ class WindowResult:
     """
     A solved window: its frames, the run as it goes on, and how it went.
 
+    lost says that nothing ties its cameras to those of earlier windows.
+
     Shapes: own (frames, height, width), the disparity as it was decoded, in [0, 1] by training
         and in the window's own range.
     """
@@ -45,6 +47,7 @@ class WindowResult:
     pose_residual_px: float
     seconds: StageSeconds
     notes: tuple[str, ...]
+    lost: bool
 
 
 def solve_window(context: WindowContext) -> WindowResult:
@@ -107,6 +110,7 @@ def solve_window(context: WindowContext) -> WindowResult:
         poses.residual_px if poses else float('nan'),
         StageSeconds(encode, denoise, decode, align, clock.lap()),
         _notes(context, geometry, run, place),
+        place.lost,
     )
 
 

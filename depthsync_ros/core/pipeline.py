@@ -196,6 +196,8 @@ class Pipeline:
                 f'no {EVIDENCE[source]} for {len(missing)} of {len(evidence)} frames: '
                 f'{missing[-1]}'
             )
+        if result.lost and source == 'odometry':
+            return (*notes, 'metric scale not observed: the cameras were lost on the way')
         try:
             seen = observe(result.solved, result.run, self.settings.metric)
             self._metric.observe(seen.depth)

@@ -22,6 +22,7 @@ TOPICS = {
     'depth': Image,
     'depth/camera_info': CameraInfo,
     'depth/compressedDepth': CompressedImage,
+    'confidence': Image,
     'points': PointCloud2,
     'odometry': Odometry,
     'path': PathMessage,
@@ -73,6 +74,7 @@ class Publishers:
         )
         topics['depth'].publish(make.depth_image, frame, self._encoding)
         topics['depth/compressedDepth'].publish(make.compressed_depth, frame, self._encoding)
+        topics['confidence'].publish(make.confidence_image, frame)
         topics['points'].publish(make.point_cloud, frame)
 
     def publish_report(self, report: WindowReport) -> None:

@@ -46,6 +46,7 @@ MAKERS = {
     'depth': 'depth_image',
     'depth/camera_info': 'camera_info',
     'depth/compressedDepth': 'compressed_depth',
+    'confidence': 'confidence_image',
     'points': 'point_cloud',
     'odometry': 'odometry',
     'path': 'path',
