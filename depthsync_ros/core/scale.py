@@ -11,6 +11,10 @@ TUKEY = 4.685  # in robust standard deviations: 95 % efficiency on Gaussian resi
 ROUNDS = 8
 MAX_PIXELS = 20000  # neighbouring pixels say the same; more only cost time
 EVIDENCE_SAY = 4.0  # of placed points, beside the overlap's pixels
+# How far placed points may raise the overlap's residual: three times, and by 0.05. Where they
+# want more they have lost the run's unit, and following them would lose it for good.
+WORSE_TIMES, WORSE_BY = 3.0, 0.05
+SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the way to what placed points want; 0 always can be
 POINT_ERROR = 0.1  # relative error of a point's depth that is never taken for an outlier's
 MIN_CONCORDANCE = 0.1  # Kendall's tau below which two windows do not show the same thing
 
@@ -101,7 +105,8 @@ def weigh_in(seam: Seam, reference: Maps, moving: Maps, placed: Placed, shift: f
     Neighbouring pixels of the overlap share their error; placed points reach over the whole
     window and back to earlier ones, and have four times its say. Each side has its own line:
     in one robust fit of both, the side that agrees better with itself would make outliers of
-    the other, and an overlap always agrees with the error that it hands on.
+    the other, and an overlap always agrees with the error that it hands on. They move it no
+    farther than the overlap can bear.
 
     Shapes: as for `fit_seam`, which has to come first.
 
@@ -112,9 +117,14 @@ def weigh_in(seam: Seam, reference: Maps, moving: Maps, placed: Placed, shift: f
     thin = slice(None, None, -(-seam.pixels // MAX_PIXELS))
     x, y = moving[valid][thin].astype(np.float64), reference[valid][thin].astype(np.float64)
     say = placed.weights * (EVIDENCE_SAY * len(x) / placed.weights.sum())
-    gauge = _between(seam.gauge, _moments(x), _line_of(placed, shift), _moments(placed.own, say))
+    wanted = _between(seam.gauge, _moments(x), _line_of(placed, shift), _moments(placed.own, say))
     extent = float(np.ptp(np.percentile(y, (2.0, 98.0))))
-    residual = float(np.median(np.abs(gauge.to_global(x) - y)) / extent)
+    limit = WORSE_TIMES * seam.residual_after + WORSE_BY
+    for share in SHARES:
+        gauge = _toward(seam.gauge, wanted, share)
+        residual = float(np.median(np.abs(gauge.to_global(x) - y)) / extent)
+        if residual <= limit:
+            break
     return replace(seam, gauge=gauge, residual_after=residual)
 
 
@@ -171,6 +181,11 @@ def _between(one: Gauge, fixed: np.ndarray, other: Gauge, anchored: np.ndarray) 
     wanted = fixed @ [one.scale, one.shift] + anchored @ [other.scale, other.shift]
     scale, shift = np.linalg.solve(fixed + anchored, wanted)
     return Gauge(float(scale), float(shift))
+
+
+def _toward(start: Gauge, end: Gauge, share: float) -> Gauge:
+    scale = start.scale + share * (end.scale - start.scale)
+    return Gauge(scale, start.shift + share * (end.shift - start.shift))
 
 
 def _refine(x: np.ndarray, y: np.ndarray, gauge: Gauge) -> Gauge:

@@ -14,6 +14,7 @@ from depthsync_ros.core.scale import (
     Placed,
     regress,
     weigh_in,
+    WORSE_BY,
 )
 
 SHAPE = (4, 20, 25)
@@ -115,7 +116,7 @@ def test_cross_fade_never_reaches_either_end() -> None:
 def test_placed_points_outweigh_an_overlap_that_agrees_with_its_own_error() -> None:
     generator = np.random.default_rng(4)
     moving, own = draw(3), generator.random(3000)
-    handed_on = 0.5 * moving  # the predecessor's scale was lost by half, without any noise
+    handed_on = 0.92 * moving  # the predecessor's scale was lost, without any noise
     inverse_depth = (own + 0.3) * np.exp(0.1 * generator.normal(size=own.shape))
     placed = Placed(own, inverse_depth, np.ones(own.shape))
 
@@ -123,10 +124,21 @@ def test_placed_points_outweigh_an_overlap_that_agrees_with_its_own_error() -> N
     joined = weigh_in(seam, handed_on, moving, placed, 0.3)
 
     # Both see the same range, so the two lines are averaged by their say.
-    expected = (0.5 + EVIDENCE_SAY * 1.0) / (1.0 + EVIDENCE_SAY)
-    assert seam.gauge.scale == pytest.approx(0.5)
-    assert joined.gauge.scale == pytest.approx(expected, rel=0.03)
+    expected = (0.92 + EVIDENCE_SAY * 1.0) / (1.0 + EVIDENCE_SAY)
+    assert seam.gauge.scale == pytest.approx(0.92)
+    assert joined.gauge.scale == pytest.approx(expected, rel=0.01)
     assert joined.residual_after > seam.residual_after
+
+
+def test_points_that_have_lost_the_unit_carry_nothing_away() -> None:
+    moving, own = draw(3), np.random.default_rng(4).random(3000)
+    placed = Placed(own, 5.0 * (own + 0.3), np.ones(own.shape))
+
+    seam = fit_seam(moving, moving, Gauge(), min_pixels=100)
+    joined = weigh_in(seam, moving, moving, placed, 0.3)
+
+    assert joined.residual_after <= WORSE_BY
+    assert joined.gauge.scale < 1.2
 
 
 def test_noise_of_triangulation_does_not_move_where_infinity_lies() -> None:
