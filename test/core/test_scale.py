@@ -117,7 +117,7 @@ def test_placed_points_outweigh_an_overlap_that_agrees_with_its_own_error() -> N
     generator = np.random.default_rng(4)
     moving, own = draw(3), generator.random(3000)
     handed_on = 0.92 * moving  # the predecessor's scale was lost, without any noise
-    inverse_depth = (own + 0.3) * np.exp(0.1 * generator.normal(size=own.shape))
+    inverse_depth = (own + 0.3) * np.exp(0.03 * generator.normal(size=own.shape))
     placed = Placed(own, inverse_depth, np.ones(own.shape))
 
     seam = fit_seam(handed_on, moving, Gauge(), min_pixels=100)
