@@ -22,23 +22,17 @@ def edge_confidence(depth: Map) -> Map:
     """
     scale = depth.shape[1] / REFERENCE_WIDTH
     known = np.isfinite(depth) & (depth > 0.0)
-    logarithm = np.where(known, np.log(np.where(known, depth, 1.0)), 0.0).astype(np.float32)
-    across, down = _steps(logarithm, known, axis=1), _steps(logarithm, known, axis=0)
-    change = cv2.GaussianBlur((across + down) * np.float32(scale), (0, 0), REACH_PX * scale)
+    logarithm = np.log(np.where(known, depth, np.nan))
+    steps = _steps(logarithm, axis=1) + _steps(logarithm, axis=0)
+    change = cv2.GaussianBlur(steps * np.float32(scale), (0, 0), REACH_PX * scale)
     confidence: Map = np.where(known, 1.0 / (1.0 + change / HALF), np.nan).astype(np.float32)
     return confidence
 
 
-def _steps(values: np.ndarray, known: np.ndarray, axis: int) -> np.ndarray:
-    """Give the mean absolute step to both neighbours; none to what is unknown."""
-    step = np.abs(np.diff(values, axis=axis))
-    both = np.logical_and(
-        np.take(known, range(1, known.shape[axis]), axis=axis),
-        np.take(known, range(known.shape[axis] - 1), axis=axis),
-    )
-    step = np.where(both, step, 0.0)
-    before = [(0, 0), (0, 0)]
-    after = [(0, 0), (0, 0)]
+def _steps(values: np.ndarray, axis: int) -> np.ndarray:
+    """Give the mean absolute step to both neighbours; none to what is NaN."""
+    step = np.nan_to_num(np.abs(np.diff(values, axis=axis)))
+    before, after = [(0, 0), (0, 0)], [(0, 0), (0, 0)]
     before[axis], after[axis] = (1, 0), (0, 1)
     mean: np.ndarray = (np.pad(step, before) + np.pad(step, after)) / 2.0
     return mean

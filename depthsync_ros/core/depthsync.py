@@ -73,10 +73,9 @@ def solve_window(context: WindowContext) -> WindowResult:
     context.go_on()
     geometry, seam, shift = settle(context, tracks, own, seam, first_shift(context, tracks, own))
     aligned = seam.gauge.to_global(own).astype(np.float32)
-    disparity = aligned
     context.go_on()
-    if context.settings.geometry.refine:
-        disparity = geometry.bend(aligned, seam.gauge, shift, context.camera)
+    refine = context.settings.geometry.refine
+    disparity = geometry.bend(aligned, seam.gauge, shift, context.camera) if refine else aligned
     place = _place(context, geometry)
     world_T_cam = _join(context, geometry, place.world_T_window)
     covariance = _covariances(context, geometry, place)

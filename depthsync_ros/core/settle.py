@@ -16,7 +16,7 @@ from depthsync_ros.core.tracks import WindowTracks
 SHIFTS = (0.01, 3.0)  # a shift outside, in first windows' ranges, is no believable scene
 # Median deviation of the points' depth above which it is still too much the network's own, made
 # with the shift that is sought. Chosen on rendered validation rooms.
-MAX_DEVIATION = 0.03
+TELLING_DEVIATION = 0.03
 
 
 def fit_gauge(context: WindowContext, own: Maps) -> Seam:
@@ -93,7 +93,7 @@ def _anchored(
 
 def _told_shift(geometry: Geometry, shift: Shift) -> Shift:
     """Read the shift off the points: their inverse depth is a line in the window's disparity."""
-    told = geometry.is_sound and geometry.deviation < MAX_DEVIATION
+    told = geometry.is_sound and geometry.deviation < TELLING_DEVIATION
     placed = geometry.placed if told else None
     if placed is None:
         return shift
