@@ -4,42 +4,30 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from depthsync_ros.core.bundle_equations import (
+    cross_terms,
+    damping_of,
+    DEPTH_SIGMA,
+    Linear,
+    linearise,
+    normal_of_points,
+    OUTLIER,
+    point_steps,
+    Prior,
+    Problem,
+    solve_step,
+    sum_squares,
+)
 from depthsync_ros.core.poses import place_points, Sightings, WindowPoses
 from depthsync_ros.core.rigid import exponential, invert, transform
 from depthsync_ros.core.shapes import Covariance, Mask, Points, Transform
 from depthsync_ros.core.tracks import REFERENCE_WIDTH
 
-DEPTH_SIGMA = 0.4  # relative error of the network's depth of one point, over the whole window
 PIXEL_SIGMA = 0.5  # tracking error in pixels of an image 320 wide
-OUTLIER = 6.0  # reprojection errors beyond so many sigmas have no say
 CAMERA_POINTS = 300  # enough points for the cameras; all others are placed from these
 CAMERA_STEPS, POINT_STEPS = 6, 4
-DAMPING = 1e-4
 BELIEVED = 0.25  # of a sighting, where Tukey's weight has fallen by three quarters
 MIN_SIGHTINGS = 10  # believed ones that a moved camera must rest on, or it has no pose
-
-
-@dataclass(frozen=True, eq=False)
-class Prior:
-    """
-    What is known of a window's points beforehand.
-
-    Shapes: points (points, 3), NaN unknown; information (points, 3, 3), zero where unknown.
-    """
-
-    points: Points
-    information: np.ndarray
-
-    @classmethod
-    def nothing(cls, count: int) -> 'Prior':
-        """Know nothing of `count` points."""
-        return cls(np.full((count, 3), np.nan), np.zeros((count, 3, 3)))
-
-    @property
-    def known(self) -> Mask:
-        """Which points something is known of."""
-        known: Mask = np.isfinite(self.points[:, 0])
-        return known
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,59 +62,18 @@ class Bundle:
 
 
 @dataclass(frozen=True, eq=False)
-class _Problem:
+class _Solution:
     """
-    Sightings to be explained, and what is known beforehand.
+    Where cameras and points have come to rest.
 
-    Shapes: image (frames, points, 2) = (x/z, y/z); log_depth (frames, points), the network's;
-        usable (frames, points); prior_depth (points,), the weight of one sighting's depth.
-    """
-
-    image: np.ndarray
-    log_depth: np.ndarray
-    usable: Mask
-    depth_weight: np.ndarray
-    prior: Prior
-    sigma: float
-
-    def only(self, points: np.ndarray) -> '_Problem':
-        """Keep some of the points."""
-        return _Problem(
-            self.image[:, points],
-            self.log_depth[:, points],
-            self.usable[:, points],
-            self.depth_weight[points],
-            Prior(self.prior.points[points], self.prior.information[points]),
-            self.sigma,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Linear:
-    """
-    The problem linearised: residuals (x, y, log z), their weights and Jacobians.
-
-    Shapes: (frames, points, 3) both; by_camera_point (frames, points, 3, 3).
+    Shapes: free (frames,), which cameras were moved; step_covariance (6 * moved, 6 * moved), of
+        all their last steps together.
     """
 
-    residual: np.ndarray
-    weight: np.ndarray
-    by_camera_point: np.ndarray
-    points_cam: Points
-    belief: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class _Step:
-    """
-    One step of the adjustment, and the equations of the poses that it solved.
-
-    Shapes: of_poses (free, 6), of_points (points, 3), system (6 * free, 6 * free).
-    """
-
-    of_poses: np.ndarray
-    of_points: np.ndarray
-    system: np.ndarray
+    cam_T_window: Transform
+    points: Points
+    free: Mask
+    step_covariance: np.ndarray
 
 
 def adjust(
@@ -138,76 +85,98 @@ def adjust(
     """
     Move cameras and points until reprojection, depth and what was known agree best.
 
-        sum w |pi(T X) - x|^2 / sigma^2 + w' (log z(T X) - log z)^2 + (X - X0)' I (X - X0)
+        sum w |pi(T X) - x|^2 / sigma^2 + w' (log z(T X) - log z)^2 + |p(X) - p(X0)|_I^2
 
     The network's depth errs alike in all frames of a window, so a point's sightings share the
     weight of one depth measurement. Without fixed frames the first posed camera holds the frame,
     and depth the scale; with them, and a prior in the same frame, these hold both.
 
-    A point with a prior is not sighted in fixed frames: there the prior came from.
+    p is a point in the image and in inverse depth, of the last fixed camera. A point with a prior
+    is not sighted in fixed frames: there the prior came from.
 
     Source: Triggs et al. 2000, bundle adjustment with the Schur complement; Levenberg-Marquardt.
     """
-    prior = prior or Prior.nothing(seen.visible.shape[1])
     fixed = np.zeros(len(poses.posed), bool) if fixed_frames is None else fixed_frames.copy()
     if not fixed.any():
         fixed[np.argmax(poses.posed)] = True
     cam_T_window = np.tile(np.eye(4), (len(poses.posed), 1, 1))
     cam_T_window[poses.posed] = invert(poses.window_T_cam[poses.posed])
+    viewed_from = cam_T_window[np.flatnonzero(fixed)[-1]]
+    prior = (prior or Prior.nothing(seen.visible.shape[1])).ahead_of(viewed_from)
     points = place_points(seen, cam_T_window, poses.posed)
     points[prior.known] = prior.points[prior.known]
-    problem = _state(seen, poses.posed, points, prior, fixed)
+    problem = _state(seen, poses.posed, points, prior, fixed, viewed_from)
     points = np.nan_to_num(points, nan=1.0)
     free = poses.posed & ~fixed
     chosen = _most_sighted(problem)
     if free.any():
         cam_T_window = _move_cameras(problem.only(chosen), cam_T_window, points[chosen], free)
     points = _move_points(problem, cam_T_window, points)
-    covariance = _pose_covariance(problem.only(chosen), cam_T_window, points[chosen], free)
+    of_step = _step_covariance(problem.only(chosen), cam_T_window, points[chosen], free)
     supported = _supported(problem, cam_T_window, points, free)
     poses = replace(poses, posed=poses.posed & (supported | ~free))
-    covariance[~poses.posed] = np.nan
-    return _summary(seen, poses, covariance, problem, cam_T_window, points)
+    return _summary(seen, poses, problem, _Solution(cam_T_window, points, free, of_step))
 
 
-def _pose_covariance(
-    problem: _Problem, cam_T_window: Transform, points: Points, free: Mask
-) -> Covariance:
+def _step_covariance(
+    problem: Problem, cam_T_window: Transform, points: Points, free: Mask
+) -> np.ndarray:
     """
-    Give each moved camera's covariance, (frames, 6, 6): the inverse of the normal equations.
+    Give the covariance of all moved cameras' steps together, (6 * free, 6 * free).
 
     The points' uncertainty is in it, the cameras that were held are taken as exact, and the
     errors of sightings as independent; where these scatter more than was assumed, so does it.
     """
-    covariance = np.zeros((len(free), 6, 6))
     if not free.any():
-        return covariance
-    linear = _linearise(problem, cam_T_window, points)
-    system = _schur(problem, linear, cam_T_window, points, free).system
-    blocks = np.linalg.inv(system).reshape(free.sum(), 6, free.sum(), 6)
-    of_step = _scatter(linear) * np.einsum('fifj->fij', blocks)
-    window_R_cam = np.swapaxes(cam_T_window[free][:, :3, :3], -1, -2)
-    turn = np.zeros((len(of_step), 6, 6))
-    turn[:, :3, :3] = turn[:, 3:, 3:] = window_R_cam
-    covariance[free] = turn @ of_step @ np.swapaxes(turn, -1, -2)
+        return np.zeros((0, 0))
+    linear = linearise(problem, cam_T_window, points)
+    system = solve_step(problem, linear, cam_T_window, points, free, damping=0.0).system
+    covariance: np.ndarray = _scatter(linear) * np.linalg.inv(system)
     return covariance
 
 
-def _scatter(linear: _Linear) -> float:
+def _of_each(covariance: np.ndarray) -> np.ndarray:
+    """Give the blocks of single cameras, (cameras, 6, 6)."""
+    count = len(covariance) // 6
+    blocks: np.ndarray = np.einsum('fifj->fij', covariance.reshape(count, 6, count, 6))
+    return blocks
+
+
+def _pose_covariance(solution: _Solution, posed: Mask) -> Covariance:
+    """Give each camera's own covariance about the axes of the bundle's frame, (frames, 6, 6)."""
+    free = solution.free
+    covariance = np.zeros((len(free), 6, 6))
+    window_R_cam = np.swapaxes(solution.cam_T_window[free][:, :3, :3], -1, -2)
+    turn = np.zeros((len(window_R_cam), 6, 6))
+    turn[:, :3, :3] = turn[:, 3:, 3:] = window_R_cam
+    of_step = _of_each(solution.step_covariance)
+    covariance[free] = turn @ of_step @ np.swapaxes(turn, -1, -2)
+    covariance[~posed] = np.nan
+    return covariance
+
+
+def _scatter(linear: Linear) -> float:
     """Say by how much the reprojection's variance exceeds what was assumed; never below one."""
     weight, residual = linear.weight[..., :2], linear.residual[..., :2]
     believed = max(float(linear.belief.sum()), 1.0)
     return max(float((weight * residual**2).sum()) / (2.0 * believed), 1.0)
 
 
-def _supported(problem: _Problem, cam_T_window: Transform, points: Points, free: Mask) -> Mask:
+def _supported(problem: Problem, cam_T_window: Transform, points: Points, free: Mask) -> Mask:
     """Say which of the moved cameras rest on enough sightings: the others are guesses."""
-    belief = _linearise(problem, cam_T_window, points).belief
+    belief = linearise(problem, cam_T_window, points).belief
     supported: Mask = free & ((belief > BELIEVED).sum(axis=1) >= MIN_SIGHTINGS)
     return supported
 
 
-def _state(seen: Sightings, posed: Mask, points: Points, prior: Prior, fixed: Mask) -> _Problem:
+def _state(
+    seen: Sightings,
+    posed: Mask,
+    points: Points,
+    prior: Prior,
+    fixed: Mask,
+    viewed_from: Transform,
+) -> Problem:
     usable = seen.visible & posed[:, None] & np.isfinite(points[:, 0])
     usable &= ~(fixed[:, None] & prior.known)
     with np.errstate(invalid='ignore', divide='ignore'):
@@ -216,10 +185,10 @@ def _state(seen: Sightings, posed: Mask, points: Points, prior: Prior, fixed: Ma
     sigma = PIXEL_SIGMA * seen.width / REFERENCE_WIDTH / seen.focal_px
     image = np.nan_to_num(seen.rays[..., :2])
     weight = 1.0 / (DEPTH_SIGMA**2 * share)
-    return _Problem(image, log_depth, usable, weight, prior, sigma)
+    return Problem(image, log_depth, usable, weight, prior, sigma, viewed_from)
 
 
-def _most_sighted(problem: _Problem) -> np.ndarray:
+def _most_sighted(problem: Problem) -> np.ndarray:
     """Choose the points that tell most about cameras: anchors first, then the longest seen."""
     sightings = problem.usable.sum(axis=0) + 1000 * problem.prior.known
     sightings[~problem.usable.any(axis=0)] = 0
@@ -228,161 +197,90 @@ def _most_sighted(problem: _Problem) -> np.ndarray:
     return chosen
 
 
-def _linearise(
-    problem: _Problem, cam_T_window: Transform, points: Points, outlier: float = OUTLIER
-) -> _Linear:
-    frames = len(cam_T_window)
-    p = transform(cam_T_window, np.broadcast_to(points, (frames, *points.shape)))
-    usable = problem.usable & (p[..., 2] > 1e-6)
-    z = np.where(usable, p[..., 2], 1.0)
-    image = np.where(usable[..., None], p[..., :2], 0.0) / z[..., None]
-    offset = np.where(usable[..., None], problem.image - image, 0.0)
-    stretch = problem.log_depth - np.log(z)
-    known = usable & np.isfinite(stretch)
-    stretch = np.where(known, stretch, 0.0)
-    error = (offset**2).sum(axis=-1) / (outlier * problem.sigma) ** 2
-    belief = np.where(usable, np.clip(1.0 - error, 0.0, None) ** 2, 0.0)  # Tukey
-    scatter = 1.0 / (1.0 + (stretch / (2.0 * DEPTH_SIGMA)) ** 2)  # Cauchy
-    of_image = belief / problem.sigma**2
-    of_depth = np.where(known, belief * scatter * problem.depth_weight, 0.0)
-    return _Linear(
-        np.concatenate([offset, stretch[..., None]], axis=-1),
-        np.stack([of_image, of_image, of_depth], axis=-1),
-        _by_camera_point(image, 1.0 / z),
-        p,
-        belief,
-    )
-
-
-def _by_camera_point(image: np.ndarray, inverse: np.ndarray) -> np.ndarray:
-    """Differentiate (x/z, y/z, log z) by the camera's point."""
-    result = np.zeros((*inverse.shape, 3, 3))
-    result[..., 0, 0] = result[..., 1, 1] = result[..., 2, 2] = inverse
-    result[..., 0, 2] = -image[..., 0] * inverse
-    result[..., 1, 2] = -image[..., 1] * inverse
-    return result
-
-
 def _move_cameras(
-    problem: _Problem, cam_T_window: Transform, points: Points, free: Mask
+    problem: Problem, cam_T_window: Transform, points: Points, free: Mask
 ) -> Transform:
     for _ in range(CAMERA_STEPS):
-        linear = _linearise(problem, cam_T_window, points)
-        solved = _schur(problem, linear, cam_T_window, points, free)
+        linear = linearise(problem, cam_T_window, points)
+        solved = solve_step(problem, linear, cam_T_window, points, free)
         cam_T_window = cam_T_window.copy()
         cam_T_window[free] = exponential(solved.of_poses) @ cam_T_window[free]
         points = points + solved.of_points
     return cam_T_window
 
 
-def _move_points(problem: _Problem, cam_T_window: Transform, points: Points) -> Points:
+def _move_points(problem: Problem, cam_T_window: Transform, points: Points) -> Points:
     """Place all points while the cameras stand still."""
     for step in range(POINT_STEPS):
         # A point that starts far off must first be allowed to come near.
         wide = OUTLIER if step >= POINT_STEPS // 2 else 4.0 * OUTLIER
-        linear = _linearise(problem, cam_T_window, points, wide)
-        normal, right = _of_points(problem, linear, cam_T_window, points)
-        points = points + _solved(normal, right)
+        linear = linearise(problem, cam_T_window, points, wide)
+        normal, right = normal_of_points(problem, linear, cam_T_window, points)
+        points = points + point_steps(normal, right)
     return points
 
 
-def _of_points(
-    problem: _Problem, linear: _Linear, cam_T_window: Transform, points: Points
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give each point's normal matrix and right side, the prior's share included."""
-    jacobian = linear.by_camera_point @ cam_T_window[:, None, :3, :3]
-    normal = _squared(jacobian, linear.weight) + problem.prior.information
-    right = np.einsum('fpki,fpk->pi', jacobian, linear.weight * linear.residual)
-    away = np.nan_to_num(problem.prior.points - points)
-    return normal, right + np.einsum('pij,pj->pi', problem.prior.information, away)
-
-
-def _squared(jacobian: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Sum J' W J over frames, (points, 3, 3)."""
-    frames, count = weight.shape[:2]
-    rows = jacobian.transpose(1, 0, 2, 3).reshape(count, frames * 3, 3)
-    weighted = rows * weight.transpose(1, 0, 2).reshape(count, frames * 3, 1)
-    squared: np.ndarray = np.swapaxes(weighted, 1, 2) @ rows
-    return squared
-
-
-def _solved(normal: np.ndarray, right: np.ndarray) -> np.ndarray:
-    step: np.ndarray = np.linalg.solve(normal + _damping(normal), right[..., None])[..., 0]
-    return step
-
-
-def _schur(
-    problem: _Problem,
-    linear: _Linear,
-    cam_T_window: Transform,
-    points: Points,
-    free: Mask,
-) -> _Step:
-    """Solve the damped normal equations, points eliminated first."""
-    of_point, right_point = _of_points(problem, linear, cam_T_window, points)
-    inverse = np.linalg.inv(of_point + _damping(of_point))
-    by_point = linear.by_camera_point[free]
-    jacobian_pose = np.concatenate([by_point, by_point @ _turn(linear.points_cam[free])], axis=-1)
-    jacobian_point = by_point @ cam_T_window[free][:, None, :3, :3]
-    weighted = np.swapaxes(jacobian_pose * linear.weight[free][..., None], -1, -2)
-    cross = weighted @ jacobian_point  # (free, points, 6, 3)
-    of_pose = (weighted @ jacobian_pose).sum(axis=1)
-    right_pose = (weighted @ linear.residual[free][..., None]).sum(axis=1)[..., 0]
-    frames, count = cross.shape[:2]
-    wide = cross.transpose(0, 2, 1, 3).reshape(frames * 6, count * 3)
-    reduced = (cross @ inverse).transpose(0, 2, 1, 3).reshape(frames * 6, count * 3)
-    system = -reduced @ wide.T
-    for frame, block in enumerate(of_pose + _damping(of_pose)):
-        system[frame * 6 : frame * 6 + 6, frame * 6 : frame * 6 + 6] += block
-    step_pose = np.linalg.solve(system, right_pose.reshape(-1) - reduced @ right_point.reshape(-1))
-    back = right_point - (wide.T @ step_pose).reshape(count, 3)
-    return _Step(step_pose.reshape(frames, 6), (inverse @ back[..., None])[..., 0], system)
-
-
-def _turn(p: Points) -> np.ndarray:
-    """Differentiate a camera's point by a rotation applied in the camera: -[p]x."""
-    turn = np.zeros((*p.shape[:-1], 3, 3))
-    turn[..., 0, 1], turn[..., 0, 2] = p[..., 2], -p[..., 1]
-    turn[..., 1, 0], turn[..., 1, 2] = -p[..., 2], p[..., 0]
-    turn[..., 2, 0], turn[..., 2, 1] = p[..., 1], -p[..., 0]
-    return turn
-
-
-def _damping(blocks: np.ndarray) -> np.ndarray:
-    size = blocks.shape[-1]
-    diagonal = np.diagonal(blocks, axis1=-2, axis2=-1)
-    least = 1e-9 * diagonal.max(axis=-1, keepdims=True) + 1e-12
-    damping: np.ndarray = (DAMPING * diagonal + least)[..., None] * np.eye(size)
-    return damping
-
-
-def _summary(
-    seen: Sightings,
-    poses: WindowPoses,
-    pose_covariance: Covariance,
-    problem: _Problem,
-    cam_T_window: Transform,
-    points: Points,
-) -> Bundle:
-    linear = _linearise(problem, cam_T_window, points)
-    normal, _ = _of_points(problem, linear, cam_T_window, points)
+def _summary(seen: Sightings, poses: WindowPoses, problem: Problem, solution: _Solution) -> Bundle:
+    cam_T_window, points = solution.cam_T_window, solution.points
+    linear = linearise(problem, cam_T_window, points)
+    normal, _ = normal_of_points(problem, linear, cam_T_window, points)
+    of_point = np.linalg.inv(normal + damping_of(normal, 0.0))
+    deviation = _deviation(linear, of_point, solution, scaled=bool(problem.prior.known.any()))
     supported = (linear.belief > 0.0).any(axis=0) | problem.prior.known
+    remembered, _ = problem.remember(points)
     points = np.where(supported[:, None], points, np.nan)
     placed = np.broadcast_to(points, (len(cam_T_window), *points.shape))
     depth = transform(cam_T_window, placed)[..., 2]
     depth = np.where(seen.visible & poses.posed[:, None] & (depth > 1e-6), depth, np.nan)
-    covariance = np.linalg.inv(normal + _damping(normal))
-    axis = cam_T_window[:, 2, :3]
-    along = np.einsum('fi,pij,fj->fp', axis, covariance, axis, optimize=True)
     seen_only = linear.weight * (1.0, 1.0, 0.0)
     jacobian = linear.by_camera_point @ cam_T_window[:, None, :3, :3]
     window_T_cam = np.where(poses.posed[:, None, None], invert(cam_T_window), np.nan)
     return Bundle(
         replace(poses, window_T_cam=window_T_cam),
-        pose_covariance,
+        _pose_covariance(solution, poses.posed),
         points,
         depth,
-        np.sqrt(along) / depth,
+        np.where(np.isfinite(depth), deviation, np.nan),
         np.where(problem.usable, linear.belief, np.isfinite(depth)),
-        _squared(jacobian, seen_only) + problem.prior.information,
+        sum_squares(jacobian, seen_only) + remembered,
     )
+
+
+def _deviation(
+    linear: Linear, of_point: np.ndarray, solution: _Solution, *, scaled: bool
+) -> np.ndarray:
+    """
+    Give the relative standard deviation of each point's depth in each camera, (frames, points).
+
+    The moved cameras' uncertainty is in it: points of a camera that turns agree well with each
+    other, but hang together on a translation that is hardly seen. What all depths have in common
+    counts only where a scale was given; else theirs is the scale.
+
+    Shapes: of_point (points, 3, 3), each point's covariance where the cameras are exact.
+    """
+    free, cam_T_window = solution.free, solution.cam_T_window
+    with np.errstate(divide='ignore', invalid='ignore'):
+        axis = cam_T_window[:, None, 2, :3] / linear.points_cam[..., 2:]  # of log z by the point
+    jacobian_pose, _, cross = cross_terms(linear, cam_T_window, free)
+    by_pose = jacobian_pose[..., 2, :]
+    frames, count = cross.shape[:2]
+    # A point follows the cameras' steps by -follow.
+    follow = of_point @ cross.transpose(1, 3, 0, 2).reshape(count, 3, frames * 6)
+    spread = (follow.reshape(count * 3, -1) @ solution.step_covariance).reshape(follow.shape)
+    whole = of_point + spread @ np.swapaxes(follow, 1, 2)
+    variance = np.einsum('fpi,pij,fpj->fp', axis, whole, axis, optimize=True)
+    own = _of_each(solution.step_covariance)
+    variance[free] += np.einsum('fpi,fij,fpj->fp', by_pose, own, by_pose, optimize=True)
+    with_own = spread.reshape(count, 3, frames, 6)
+    variance[free] -= 2.0 * np.einsum(
+        'fpi,pifj,fpj->fp', axis[free], with_own, by_pose, optimize=True
+    )
+    if not scaled:
+        share = linear.belief / max(float(linear.belief.sum()), 1e-9)
+        by_point = np.einsum('fp,fpi->pi', share, np.where(share[..., None] > 0.0, axis, 0.0))
+        by_step = np.einsum('fp,fpi->fi', share[free], by_pose).reshape(-1)
+        by_step -= np.einsum('pi,pij->j', by_point, follow)
+        variance -= np.einsum('pi,pij,pj->', by_point, of_point, by_point)
+        variance -= by_step @ solution.step_covariance @ by_step
+    deviation: np.ndarray = np.sqrt(np.maximum(variance, 0.0))
+    return deviation

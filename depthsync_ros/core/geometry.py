@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from depthsync_ros.core.bend import bend
-from depthsync_ros.core.bundle import adjust, Bundle, Prior
+from depthsync_ros.core.bundle import adjust, Bundle
+from depthsync_ros.core.bundle_equations import Prior
 from depthsync_ros.core.camera import Camera
 from depthsync_ros.core.context import WindowContext
 from depthsync_ros.core.errors import PoseError
@@ -19,7 +20,7 @@ from depthsync_ros.core.tracks import WindowTracks
 from depthsync_ros.core.trajectory import world_from
 
 POSE_TRACKS = 250  # the longest tracks find the cameras; all are placed afterwards
-MAX_DEVIATION = 0.1  # median relative deviation of depth above which parallax tells nothing
+MAX_DEVIATION = 0.03  # median relative deviation of depth above which parallax tells nothing
 MIN_PLACED = 60  # sightings
 MIN_ANCHORS = 12  # landmarks seen again; fewer tie no window to earlier ones
 NETWORK_SIGMA = 0.12  # relative error of the network's depth beside which a point's own counts

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from depthsync_ros.core.bundle import Bundle, Prior
+from depthsync_ros.core.bundle import Bundle
+from depthsync_ros.core.bundle_equations import Prior
 from depthsync_ros.core.rigid import transform
 from depthsync_ros.core.shapes import Ids, Points, Transform
 from depthsync_ros.core.tracks import WindowTracks

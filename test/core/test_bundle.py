@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from depthsync_ros.core.bundle import adjust, Prior
+from depthsync_ros.core.bundle import adjust
+from depthsync_ros.core.bundle_equations import Prior
 from depthsync_ros.core.camera import Camera, project
 from depthsync_ros.core.poses import PoseLimits, Sightings, sightings, solve_poses
 from depthsync_ros.core.rigid import angle_rad, exponential, invert, transform

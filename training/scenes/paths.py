@@ -139,6 +139,17 @@ class Platform:
     keep_pitch: bool = False
 
 
+HAND_HELD = Platform(
+    height_m=(1.3, 1.7),
+    speed=0.4,
+    turn_rate=20.0,
+    vertical=0.3,
+    roll_rad=0.01,
+    tremor_m=0.001,
+    shake_rad=0.0015,
+)
+
+
 def choose_platform(rng: Rng) -> Platform:
     kind = rng.random()
     speed = float(rng.beta(1.2, 2.0))
@@ -234,6 +245,25 @@ def short_path(rng: Rng, room: Room, duration: float) -> Path:
     raise NoPathError('no swaying path keeps clear of the furniture')
 
 
+def turning_path(rng: Rng, room: Room, duration: float) -> Path:
+    """Turn fast about all axes, held in a hand: the lens moves by centimetres."""
+    for _ in range(40):
+        platform = HAND_HELD
+        position, gaze = view_point(rng, room, platform, 0.8)
+        sway = wave(rng, np.ones(3), 0.1, 0.8)
+        sway = sway.scaled(rng.uniform(0.05, 0.2) / max(sway.fastest(duration), 1e-6))
+        swing = wave(rng, np.array([1.0, 0.6, 1.0]), 0.1, 0.5)
+        rate = np.deg2rad(rng.uniform(40, 110))
+        swing = swing.scaled(rate / max(swing.fastest(duration), 1e-6))
+        angles = look_angles(position, gaze)
+        path = assemble(rng, platform, np.zeros(1), position[None], angles[None], sway, swing)
+        poses = path.poses(np.arange(0, duration, 0.2))
+        pitch = np.arcsin(np.clip(poses[:, 2, 2], -1, 1))
+        if room.clearance(poses[:, :3, 3]).min() > CLEARANCE_M and np.abs(pitch).max() < 1.2:
+            return path
+    raise NoPathError('no turning path keeps clear of the furniture')
+
+
 def long_path(rng: Rng, room: Room, duration: float) -> Path:
     """Walk from view point to view point, as one who explores the room."""
     platform = choose_platform(rng)
@@ -244,16 +274,7 @@ def long_path(rng: Rng, room: Room, duration: float) -> Path:
 
 def steady_path(rng: Rng, room: Room, duration: float) -> Path:
     """Walk slowly and keep some distance, as one who shows a room."""
-    platform = Platform(
-        height_m=(1.3, 1.7),
-        speed=0.4,
-        turn_rate=20.0,
-        vertical=0.3,
-        roll_rad=0.01,
-        tremor_m=0.001,
-        shake_rad=0.0015,
-    )
-    pace = Pace(platform=platform, speed=0.4, turn_rate=np.deg2rad(16), nearest_m=1.3)
+    pace = Pace(platform=HAND_HELD, speed=0.4, turn_rate=np.deg2rad(16), nearest_m=1.3)
     return walk(rng, room, duration, pace)
 
 

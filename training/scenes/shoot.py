@@ -15,7 +15,7 @@ from training.scenes import effects
 from training.scenes.catalogue import Piece
 from training.scenes.furniture import load_model, Model
 from training.scenes.layout import furnish
-from training.scenes.paths import long_path, NoPathError, short_path, steady_path
+from training.scenes.paths import long_path, NoPathError, short_path, steady_path, turning_path
 from training.scenes.paths import Path as CameraPath
 from training.scenes.room import Room
 from training.scenes.shadows import lit, look_from, ShadowMap
@@ -26,7 +26,12 @@ GENERATOR_VERSION = 6
 FPS = 30.0
 FIRST_NUMBER = {'train': 0, 'val': 1_000_000, 'test': 2_000_000}
 LAST_COUNT = 1_000_000
-PATH_KINDS = {'short': short_path, 'long': long_path, 'steady': steady_path}
+PATH_KINDS = {
+    'short': short_path,
+    'long': long_path,
+    'steady': steady_path,
+    'turning': turning_path,
+}
 TRAIN_SIZE, VIDEO_SIZE = (256, 192), (320, 240)
 MIN_DEPTH_M = 0.28
 SHADOWS_LAST_S = 0.25
