@@ -24,7 +24,7 @@ MAX_DEVIATION = 0.03  # median relative deviation of depth above which parallax 
 MIN_PLACED = 60  # sightings
 MIN_ANCHORS = 12  # landmarks seen again; fewer tie no window to earlier ones
 NETWORK_SIGMA = 0.12  # relative error of the network's depth beside which a point's own counts
-MIN_STILL = 0.7  # share of tracks that must agree on one camera's motion
+MIN_STILL = 0.8  # share of tracks that must agree on one motion of the camera
 NOTED_STILL = 0.9
 MIN_BELIEF = 0.3
 
