@@ -11,6 +11,7 @@ from training.scenes.paths import (
     NoPathError,
     short_path,
     steady_path,
+    turning_path,
     wave,
 )
 from training.scenes.room import Block, Room, Target
@@ -59,7 +60,7 @@ def test_a_wave_moves_no_faster_than_its_stated_speed() -> None:
     assert speeds.max() == pytest.approx(sway.fastest(3.0), rel=1e-3)
 
 
-@pytest.mark.parametrize('make', [short_path, long_path, steady_path])
+@pytest.mark.parametrize('make', [short_path, long_path, steady_path, turning_path])
 def test_no_path_comes_near_the_table_it_looks_at(make) -> None:
     table = Block(x=0.4, y=0, yaw_rad=0.3, half_width=0.8, half_depth=0.5, bottom=0, top=0.75)
     target = Target(point=(0.4, 0.0, 0.75), reach_m=(0.45, 2.0), weight=1.0)
@@ -77,3 +78,14 @@ def test_no_path_comes_near_the_table_it_looks_at(make) -> None:
     assert len(nearest) >= 6
     # paths are checked at fewer times than here: 3 cm between checks
     assert min(nearest) > 0.22
+
+
+def test_a_turning_camera_looks_far_around_and_hardly_moves() -> None:
+    target = Target(point=(1.5, 0.0, 0.9), reach_m=(0.8, 2.0), weight=1.0)
+    room = Room(kind='dining', size_m=(6.0, 5.0, 2.5), blocks=[], targets=[target])
+
+    poses = turning_path(np.random.default_rng(2), room, 15.0).poses(np.arange(0.0, 15.0, 0.1))
+
+    trace = np.einsum('fij,ij->f', poses[:, :3, :3], poses[0, :3, :3])
+    assert np.rad2deg(np.arccos((trace.min() - 1.0) / 2.0)) > 20.0
+    assert np.ptp(poses[:, :3, 3], axis=0).max() < 0.4
