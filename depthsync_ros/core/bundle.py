@@ -91,8 +91,8 @@ def adjust(
     weight of one depth measurement. Without fixed frames the first posed camera holds the frame,
     and depth the scale; with them, and a prior in the same frame, these hold both.
 
-    p is a point in the image and in inverse depth, of the last fixed camera. A point with a prior
-    is not sighted in fixed frames: there the prior came from.
+    p is a point in the image and its log depth, of the last fixed camera. A point with a prior is
+    not sighted in fixed frames: there the prior came from.
 
     Source: Triggs et al. 2000, bundle adjustment with the Schur complement; Levenberg-Marquardt.
     """

@@ -81,9 +81,10 @@ class Problem:
         """
         Give the normal matrix and right side of what was known, at some points.
 
-        What sightings tell of a point is Gaussian in the image and in inverse depth, seen from
-        the camera that saw it, not in space: there a point that came out too near by its noise
-        would be surer of itself than one too far, and all would shrink from window to window.
+        It is held in the image and in the logarithm of depth, seen from the camera that saw it.
+        There a change of scale moves all points alike, and noise pulls on it neither way. Held in
+        space it lets the run's unit shrink from window to window, in inverse depth grow: a scale
+        fitted to noisy values comes out too small.
         """
         place, jacobian = _in_view(points, self.viewed_from)
         known, at_known = _in_view(np.nan_to_num(self.prior.points, nan=1.0), self.viewed_from)
@@ -158,13 +159,12 @@ def _by_camera_point(image: np.ndarray, inverse: np.ndarray) -> np.ndarray:
 
 
 def _in_view(points: Points, cam_T_window: Transform) -> tuple[np.ndarray, np.ndarray]:
-    """Give points as (x/z, y/z, 1/z) of a camera, and the Jacobian by the point."""
+    """Give points as (x/z, y/z, log z) of a camera, and the Jacobian by the point."""
     p = transform(cam_T_window, points)
     z = np.maximum(p[:, 2], 1e-6)
-    image, inverse = p[:, :2] / z[:, None], 1.0 / z
-    jacobian = _by_camera_point(image, inverse)
-    jacobian[:, 2, 2] = -(inverse**2)
-    return np.c_[image, inverse], jacobian @ cam_T_window[:3, :3]
+    image = p[:, :2] / z[:, None]
+    jacobian = _by_camera_point(image, 1.0 / z)
+    return np.c_[image, np.log(z)], jacobian @ cam_T_window[:3, :3]
 
 
 def normal_of_points(

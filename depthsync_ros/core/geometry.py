@@ -20,7 +20,8 @@ from depthsync_ros.core.tracks import WindowTracks
 from depthsync_ros.core.trajectory import world_from
 
 POSE_TRACKS = 250  # the longest tracks find the cameras; all are placed afterwards
-MAX_DEVIATION = 0.03  # median relative deviation of depth above which parallax tells nothing
+MAX_DEVIATION = 0.05  # median relative deviation of depth above which parallax tells nothing
+PLACED_DEVIATION = 0.3  # of a point that may still have a say in the gauge
 MIN_PLACED = 60  # sightings
 MIN_ANCHORS = 12  # landmarks seen again; fewer tie no window to earlier ones
 NETWORK_SIGMA = 0.12  # relative error of the network's depth beside which a point's own counts
@@ -94,7 +95,7 @@ class Geometry:
         depth, deviation = self.bundle.depth, self.bundle.deviation
         with np.errstate(invalid='ignore'):
             weight = self.bundle.point_belief / (NETWORK_SIGMA**2 + deviation**2)
-            usable = np.isfinite(depth * self.sampled) & (deviation < 3.0 * MAX_DEVIATION)
+            usable = np.isfinite(depth * self.sampled) & (deviation < PLACED_DEVIATION)
         usable &= self.bundle.point_belief > MIN_BELIEF
         if usable.sum() < MIN_PLACED:
             return None
