@@ -142,6 +142,6 @@ def test_any_order_of_transitions_and_changes_is_survived(start_node, robot: Rob
     # The middleware starts some threads late; a leak is one for each activation.
     settled = fuzz.threads[len(fuzz.threads) // 3 :]
     assert settled[-1] - settled[0] <= 2, fuzz.threads
-    assert node.close() == 0
+    assert node.close() == 0, node.output
     assert 'Traceback' not in node.output
     assert int(values['images received']) == int(values['published']) + int(values['dropped'])

@@ -133,7 +133,7 @@ def test_depth_is_metric_by_a_depth_camera(start_node: Callable[..., Any], robot
     # The fake network's depth is texture about a mean; the image's size smooths it.
     assert np.median(depth) == pytest.approx(2.0, rel=0.05)
     robot.node.destroy_publisher(publisher)
-    assert node.close() == 0
+    assert node.close() == 0, node.output
 
 
 CAMERA = Camera(WIDTH, HEIGHT, 60.0, 60.0, 31.5, 23.5)
@@ -202,7 +202,7 @@ def test_depth_is_metric_by_a_lidar(start_node: Callable[..., Any], robot: Robot
     assert np.median(depth) == pytest.approx(2.0, rel=0.05)
     robot.node.destroy_publisher(clouds)
     robot.node.destroy_publisher(static)
-    assert node.close() == 0
+    assert node.close() == 0, node.output
     assert 'metric_points was refused: point cloud 3601x1' in node.output
 
 

@@ -248,7 +248,7 @@ def test_frames_add_up_under_overload_and_an_interrupt_ends_cleanly(
     robot.activate()
     robot.play(range(200, 200 + LENGTH))
     robot.wait_for_value('matched', 150 + LENGTH)  # a window is computed
-    assert node.close() == 0
+    assert node.close() == 0, node.output
     assert 'Traceback' not in node.output
 
 
@@ -263,7 +263,7 @@ def test_what_arrives_by_best_effort_is_accounted_for(start_node, robot) -> None
 
     images, accounted = in_as_out_and_dropped(robot)
     assert images == accounted >= 3 * LENGTH
-    assert node.close() == 0
+    assert node.close() == 0, node.output
 
 
 def test_a_model_that_is_missing_fails_with_the_reason(start_node, robot: Robot) -> None:
@@ -275,7 +275,7 @@ def test_a_model_that_is_missing_fails_with_the_reason(start_node, robot: Robot)
     assert robot.state() == 'unconfigured'
     wait_until(lambda: robot.message() == 'not configured: broken holds no weights')
     assert robot.status.level == DiagnosticStatus.ERROR
-    assert node.close() == 0
+    assert node.close() == 0, node.output
     assert 'Traceback' not in node.output
 
 
@@ -289,7 +289,7 @@ def test_a_bug_is_seen_and_leaves_the_node_ready_to_configure(start_node, robot:
     wait_until(lambda: robot.state() == 'unconfigured')
     images, accounted = in_as_out_and_dropped(robot)
     assert images == accounted
-    assert node.close() == 0
+    assert node.close() == 0, node.output
     assert 'ZeroDivisionError' in node.output
 
 
