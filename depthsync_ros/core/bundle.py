@@ -109,10 +109,11 @@ def adjust(
     points = np.nan_to_num(points, nan=1.0)
     free = poses.posed & ~fixed
     chosen = _most_sighted(problem)
+    telling = problem.only(chosen)
     if free.any():
-        cam_T_window = _move_cameras(problem.only(chosen), cam_T_window, points[chosen], free)
+        cam_T_window = _move_cameras(telling, cam_T_window, points[chosen], free)
     points = _move_points(problem, cam_T_window, points)
-    of_step = _step_covariance(problem.only(chosen), cam_T_window, points[chosen], free)
+    of_step = _step_covariance(telling, cam_T_window, points[chosen], free)
     supported = _supported(problem, cam_T_window, points, free)
     poses = replace(poses, posed=poses.posed & (supported | ~free))
     return _summary(seen, poses, problem, _Solution(cam_T_window, points, free, of_step))

@@ -1,6 +1,7 @@
 """The equations of a window's bundle adjustment: what is to be explained, and its linear form."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -87,11 +88,16 @@ class Problem:
         fitted to noisy values comes out too small.
         """
         place, jacobian = _in_view(points, self.viewed_from)
-        known, at_known = _in_view(np.nan_to_num(self.prior.points, nan=1.0), self.viewed_from)
-        back = np.linalg.inv(at_known)
-        information = np.swapaxes(back, 1, 2) @ self.prior.information @ back
+        known, information = self._known
         weighted = np.swapaxes(jacobian, 1, 2) @ information
         return weighted @ jacobian, np.einsum('pij,pj->pi', weighted, known - place)
+
+    @cached_property
+    def _known(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give what was known, and its information, as `remember` holds it."""
+        known, jacobian = _in_view(np.nan_to_num(self.prior.points, nan=1.0), self.viewed_from)
+        back = np.linalg.inv(jacobian)
+        return known, np.swapaxes(back, 1, 2) @ self.prior.information @ back
 
 
 @dataclass(frozen=True, eq=False)

@@ -248,15 +248,14 @@ def short_path(rng: Rng, room: Room, duration: float) -> Path:
 def turning_path(rng: Rng, room: Room, duration: float) -> Path:
     """Turn fast about all axes, held in a hand: the lens moves by centimetres."""
     for _ in range(40):
-        platform = HAND_HELD
-        position, gaze = view_point(rng, room, platform, 0.8)
+        position, gaze = view_point(rng, room, HAND_HELD, 0.8)
         sway = wave(rng, np.ones(3), 0.1, 0.8)
         sway = sway.scaled(rng.uniform(0.05, 0.2) / max(sway.fastest(duration), 1e-6))
         swing = wave(rng, np.array([1.0, 0.6, 1.0]), 0.1, 0.5)
         rate = np.deg2rad(rng.uniform(40, 110))
         swing = swing.scaled(rate / max(swing.fastest(duration), 1e-6))
         angles = look_angles(position, gaze)
-        path = assemble(rng, platform, np.zeros(1), position[None], angles[None], sway, swing)
+        path = assemble(rng, HAND_HELD, np.zeros(1), position[None], angles[None], sway, swing)
         poses = path.poses(np.arange(0, duration, 0.2))
         pitch = np.arcsin(np.clip(poses[:, 2, 2], -1, 1))
         if room.clearance(poses[:, :3, 3]).min() > CLEARANCE_M and np.abs(pitch).max() < 1.2:
