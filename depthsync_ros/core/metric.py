@@ -21,7 +21,7 @@ MEMORY = 64  # windows that the scale rests on
 DRIFT = 0.02  # how far the run's unit wanders from window to window, as on rendered rooms
 HUBER = 1.345  # standard deviations: 95 % efficiency on Gaussian residuals
 ROUNDS = 10
-MAX_STEP = 0.001  # relative change from one frame to the next: far below depth's noise
+MAX_STEP = 0.003  # relative change from one frame to the next: below depth's noise
 DIGITS = 6  # of the scale's logarithm: roundings of a tf library never reach the depth
 
 

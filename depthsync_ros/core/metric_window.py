@@ -22,7 +22,7 @@ from depthsync_ros.core.shift import to_depth
 from depthsync_ros.core.tracks import tabulate
 
 MIN_POINTS = 100  # sightings of landmarks that depth is held against; fewer say nothing of it
-PARALLAX_SIGMA = 0.01  # error of a translation, as a share of the depth of what is seen
+PARALLAX_SIGMA = 0.01  # error of derived translation, as a share of the depth of what is seen
 LANDMARK_SIGMA = 0.03  # relative error of a window's depth against its landmarks
 
 MAX_SPREAD = math.log(2.0)  # of log(measured / derived); more, and they see different things
@@ -144,11 +144,10 @@ def observe_odometry(solved: Sequence[Solved], run: Run) -> WindowMetres:
     measured = [one.accepted.frame.evidence.odom_T_cam for one in solved]
     positions = compare_translations([one.world_T_cam for one in solved], measured)
     moved = _translation(solved) / _usual_depth(solved, run)
-    lever = PARALLAX_SIGMA / moved
     depth = compare_parallax(_sighted(solved, run), measured)
     return WindowMetres(
-        replace(positions, sigma=math.hypot(positions.sigma, lever)),
-        replace(depth, sigma=math.hypot(depth.sigma, lever, MEASURED_SIGMA)),
+        replace(positions, sigma=math.hypot(positions.sigma, PARALLAX_SIGMA / moved)),
+        replace(depth, sigma=math.hypot(depth.sigma, MEASURED_SIGMA)),
     )
 
 

