@@ -120,6 +120,7 @@ def _start(context: LaunchContext) -> list[object]:
             target_lifecycle_node=node,
             start_state='configuring',
             goal_state='inactive',
+            handle_once=True,  # who configures it again by hand may want it inactive
             entities=[_change(node, Transition.TRANSITION_ACTIVATE)],
         )
     )
