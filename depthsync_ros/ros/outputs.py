@@ -1,5 +1,7 @@
 """What the node publishes of each frame and window."""
 
+from collections.abc import Sequence
+
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
 from rclpy.node import Node
@@ -60,15 +62,25 @@ class Publishers:
         """See an image that has just arrived: tf may have forgotten it when its depth leaves."""
         self.robot.arrive(arrival)
 
-    def publish_frame(self, frame: DepthFrame) -> None:
-        """Publish all there is of a frame: tf first, the others need it."""
+    def publish_frames(self, frames: Sequence[DepthFrame]) -> None:
+        """
+        Publish all there is of some frames.
+
+        Their tf goes first, in one message: whoever gets a depth image may look it up at once.
+        After a burst of images a middleware may take seconds to deliver what it had lost.
+        """
+        placed = [(frame, self.robot.place(frame)) for frame in frames]
+        self.robot.send((frame.stamp_ns, one.tf) for frame, one in placed if one and one.tf)
+        for frame, placement in placed:
+            self._publish_frame(frame, placement)
+
+    def _publish_frame(self, frame: DepthFrame, placement: Placement | None) -> None:
         make, topics = self._make, self.topics
         if self._starts_anew(frame):
             self._path = Path(self._most_poses)
         self._last, self.metric = frame, frame.metric
-        placement = self.robot.place(frame)
         if placement is not None:
-            self._publish_placement(frame, placement)
+            self._publish_odometry(frame, placement)
         topics['depth/camera_info'].publish(
             make.camera_info, frame.stamp_ns, frame.frame_id, frame.camera
         )
@@ -94,9 +106,7 @@ class Publishers:
             warnings.append(self.robot.warning)
         return OutputHealth(self.robot.values(), tuple(warnings))
 
-    def _publish_placement(self, frame: DepthFrame, placement: Placement) -> None:
-        if placement.tf is not None:
-            self.robot.send(frame.stamp_ns, placement.tf)
+    def _publish_odometry(self, frame: DepthFrame, placement: Placement) -> None:
         link = placement.odometry
         self.topics['odometry'].publish(
             self._make.odometry,

@@ -1,6 +1,7 @@
 """Sends the camera's poses to tf as the settings arrange it, and says what was withheld."""
 
 from collections import Counter
+from collections.abc import Iterable
 import threading
 
 from geometry_msgs.msg import TransformStamped
@@ -88,30 +89,33 @@ class RobotTf:
             return self._withhold(NOT_METRIC, 'the metric scale is not known yet')
         if not frame.frame_id:
             return self._withhold(NO_FRAME_ID, 'the images have no frame_id: set it in the driver')
-        if not self.arrangement.target:
-            return self.arrangement.place(frame, np.eye(4))
         try:
-            found = _found(lookup)
+            found = _found(lookup) if self.arrangement.target else np.eye(4)
         except LookupFailure as failure:
             target = self.arrangement.target
             return self._withhold(
                 NO_LOOKUP, f'{frame.frame_id} was not found in {target}: {failure}'
             )
+        self._why = ''
         return self.arrangement.place(frame, found)
 
-    def send(self, stamp_ns: int, link: Link) -> None:
-        """Send a transform, unless tf has it otherwise."""
+    def send(self, links: Iterable[tuple[int, Link]]) -> None:
+        """Send transforms in one message, each at its stamp, unless tf has it otherwise."""
+        transforms = [one for stamp_ns, link in links if (one := self._ready(stamp_ns, link))]
+        if transforms:
+            self.broadcaster.sendTransform(transforms)
+
+    def _ready(self, stamp_ns: int, link: Link) -> TransformStamped | None:
         objection = self.tree.objection(link.parent, link.child)
         if objection:
             self._withhold(OBJECTION, objection)
-            return
+            return None
         transform: TransformStamped = self._make.transform(
             stamp_ns, link.parent, link.child, link.parent_T_child
         )
         self.tree.sending(transform)
-        self.broadcaster.sendTransform(transform)
         self._sent += 1
-        self._why = ''
+        return transform
 
     @property
     def warning(self) -> str:

@@ -1,6 +1,6 @@
 """The one thread that computes: frames and commands in their order, one at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 import threading
 import time
@@ -26,8 +26,8 @@ GIVEN_UP = 'the node was deactivated before that was done'
 class Results(Protocol):
     """Whoever takes what the pipeline finished."""
 
-    def publish_frame(self, frame: DepthFrame) -> None:
-        """Take one finished frame."""
+    def publish_frames(self, frames: Sequence[DepthFrame]) -> None:
+        """Take the finished frames of a window."""
         ...
 
     def publish_report(self, report: WindowReport) -> None:
@@ -146,8 +146,8 @@ class Worker:
         """Publish and book; without a reason of the caller's, losses are the pipeline's."""
         if not why_dropped:
             why_dropped = book.DEACTIVATED if self._stopping.is_set() else book.WINDOW_LOST
+        self._results.publish_frames(output.frames)
         for frame in output.frames:
-            self._results.publish_frame(frame)
             received_s = self._entered.leave(frame.stamp_ns)
             self._ledger.published(time.monotonic() - received_s)
         for report in output.reports:
@@ -155,7 +155,7 @@ class Worker:
             self._ledger.count('windows')
             if report.index == 0:
                 self._ledger.count('runs')
-                self._logger.info(f'a run has begun; {"; ".join(report.notes)}')
+                self._logger.info('; '.join(['a run has begun', *report.notes]))
         for dropped in output.dropped:
             self._book_dropped(dropped, why_dropped)
 

@@ -22,8 +22,8 @@ class Kept:
         self.stamps: list[int] = []
         self.reports = 0
 
-    def publish_frame(self, frame) -> None:
-        self.stamps.append(frame.stamp_ns)
+    def publish_frames(self, frames) -> None:
+        self.stamps += [frame.stamp_ns for frame in frames]
 
     def publish_report(self, report) -> None:
         self.reports += 1

@@ -54,7 +54,7 @@ MAKERS = {
 }
 
 
-def counting(made: list[str]) -> Messages:
+def counting(made: list[str], *others: str) -> Messages:
     """Give a maker of messages that writes down which it makes."""
 
     def noted(name: str):
@@ -64,7 +64,9 @@ def counting(made: list[str]) -> Messages:
 
         return make
 
-    kind = type('Counting', (Messages,), {name: noted(name) for name in MAKERS.values()})
+    kind = type(
+        'Counting', (Messages,), {name: noted(name) for name in (*MAKERS.values(), *others)}
+    )
     return kind(RosWords())
 
 
@@ -144,11 +146,11 @@ def test_nothing_is_made_that_nobody_listens_to(node: Node, name: str) -> None:
     made: list[str] = []
     publishers = Publishers(node, settings(), 6, counting(made))
 
-    publishers.publish_frame(frame(0))
+    publishers.publish_frames([frame(0)])
     publishers.publish_report(REPORT)
     assert not made
     messages = heard(publishers, node, name)
-    publishers.publish_frame(frame(1))
+    publishers.publish_frames([frame(1)])
     publishers.publish_report(REPORT)
 
     assert made == [MAKERS[name]]
@@ -176,7 +178,7 @@ def test_depth_leaves_20_s_after_its_image_and_is_placed_as_tf_was_then(node: No
     for number in range(5):
         with pytest.raises(TransformException):  # it has been forgotten meanwhile
             tree.lookup_transform('odom', FRAME_ID, rclpy.time.Time(nanoseconds=stamp_ns(number)))
-        publishers.publish_frame(frame(number))
+        publishers.publish_frames([frame(number)])
     wait_until(lambda: len(transforms) == len(clouds) == len(odometry) == 5)
 
     sent = [transform for message in transforms for transform in message.transforms]
@@ -203,6 +205,23 @@ def test_tf_is_heard_only_by_those_who_need_it(
     publishers.close()
 
 
+def test_a_window_s_tf_is_one_message_before_its_first_image(node: Node) -> None:
+    made: list[str] = []
+    publishers = Publishers(node, settings(), 6, counting(made, 'transform'))
+    transforms = heard_tf(node)
+    matched(publishers)
+    depth = heard(publishers, node, 'depth')
+
+    publishers.publish_frames([frame(number) for number in range(4)])
+    wait_until(lambda: transforms and len(depth) == 4)
+
+    assert made == 4 * ['transform'] + 4 * ['depth_image']
+    assert [stamps_of(message.transforms) for message in transforms] == [
+        [stamp_ns(number) for number in range(4)]
+    ]
+    publishers.close()
+
+
 def test_a_failed_look_up_sends_no_transform_and_says_so(node: Node) -> None:
     publishers = Publishers(node, settings(tf__arrangement='odom_to_base'), 6)
     transforms = heard_tf(node)
@@ -210,8 +229,8 @@ def test_a_failed_look_up_sends_no_transform_and_says_so(node: Node) -> None:
     depth = heard(publishers, node, 'depth')
     publishers.arrive(arrival(0))
 
-    publishers.publish_frame(frame(0))
-    publishers.publish_frame(frame(1))  # of it tf was not even asked
+    publishers.publish_frames([frame(0)])
+    publishers.publish_frames([frame(1)])  # of it tf was not even asked
     wait_until(lambda: len(depth) == 2)
 
     health = publishers.health()
@@ -226,7 +245,7 @@ def test_what_is_not_metric_does_not_move_the_robot(node: Node) -> None:
     publishers.robot.tree.set_transform(odom_to_camera(0), 'test')
     publishers.arrive(arrival(0))
 
-    publishers.publish_frame(frame(0, metric=False))
+    publishers.publish_frames([frame(0, metric=False)])
 
     assert publishers.health().values == {'tf sent': 0, 'tf withheld: not metric yet': 1}
     publishers.close()
@@ -238,8 +257,8 @@ def test_two_cameras_of_one_world_frame_refuse_the_second_parent(node: Node) -> 
     publishers.robot.tree.set_transform(other, 'test')
     odometry = heard(publishers, node, 'odometry')
 
-    publishers.publish_frame(frame(0))
-    publishers.publish_frame(frame(1, posed=False))
+    publishers.publish_frames([frame(0)])
+    publishers.publish_frames([frame(1, posed=False)])
     wait_until(lambda: odometry)
 
     health = publishers.health()
@@ -253,9 +272,9 @@ def test_millimetres_before_the_scale_is_known_are_unknown_and_told(node: Node) 
     publishers = Publishers(node, settings(output__depth_encoding='16UC1'), 6)
     depth = heard(publishers, node, 'depth')
 
-    publishers.publish_frame(frame(0, metric=False))
+    publishers.publish_frames([frame(0, metric=False)])
     warnings = publishers.health().warnings
-    publishers.publish_frame(frame(1))
+    publishers.publish_frames([frame(1)])
     wait_until(lambda: len(depth) == 2)
 
     values = [set(np.frombuffer(message.data, '<u2')) for message in depth]
@@ -269,9 +288,9 @@ def test_the_path_begins_again_with_a_new_run(node: Node) -> None:
     publishers = Publishers(node, settings(), 6)
     paths = heard(publishers, node, 'path')
     for number in range(4):
-        publishers.publish_frame(frame(number))
+        publishers.publish_frames([frame(number)])
     publishers.publish_report(REPORT)
-    publishers.publish_frame(frame(4, run=2))
+    publishers.publish_frames([frame(4, run=2)])
     publishers.publish_report(REPORT)
     wait_until(lambda: len(paths) == 2)
 
