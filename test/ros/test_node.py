@@ -75,8 +75,8 @@ def test_world_is_a_child_of_the_images_frame(node, robot: Robot) -> None:
     robot.flush_all(20)
     wait_until(lambda: len(robot.received.depth) == 20)
     odometry = robot.received.odometry
-    wait_until(lambda: len(robot.received.transforms) == len(odometry) > 0)
-    transforms = [transform for tf in robot.received.transforms for transform in tf.transforms]
+    wait_until(lambda: len(transforms_of(robot)) == len(odometry) > 0)
+    transforms = transforms_of(robot)
 
     assert {t.header.frame_id for t in transforms} == {FRAME_ID}
     assert {t.child_frame_id for t in transforms} == {WORLD}
@@ -90,6 +90,10 @@ def test_world_is_a_child_of_the_images_frame(node, robot: Robot) -> None:
         np.testing.assert_allclose(
             cam_R_world @ xyz(pose.position) + cam_t_world, np.zeros(3), atol=1e-9
         )
+
+
+def transforms_of(robot: Robot) -> list:
+    return [transform for tf in robot.received.transforms for transform in tf.transforms]
 
 
 def test_a_bad_image_is_counted_and_the_node_lives(node, robot: Robot) -> None:
