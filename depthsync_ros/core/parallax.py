@@ -23,25 +23,25 @@ class Comparison:
     """
     What the points that two frames share say.
 
-    Shapes: votes, baselines (points,).
-    Units: votes in metres' inverse over the run's; baselines in metres; moved, how far points
-        went along their epipolar lines, and missed, how far beside them, on rays of length 1
-        along z, both medians.
+    Shapes: all (points,).
+    Units: votes in metres' inverse over the run's; baselines in metres; along and across, how far
+        a point went along its epipolar line and beside it, on rays of length 1 along z.
     """
 
     votes: np.ndarray
     baselines: np.ndarray
-    moved: float
-    missed: float
+    along: np.ndarray
+    across: np.ndarray
 
     @property
     def weights(self) -> np.ndarray:
-        return self.baselines / (EPIPOLAR_NOISE**2 + self.missed**2)
+        """The points' say: their baselines, less the farther all of them miss their lines."""
+        return self.baselines / (EPIPOLAR_NOISE**2 + _middle(self.across) ** 2)
 
     @property
     def rotation_sigma(self) -> float:
         """The relative error of the votes that a rotation as wrong as the misses gives."""
-        return math.hypot(EPIPOLAR_NOISE, self.missed) / max(self.moved, 1e-9)
+        return math.hypot(EPIPOLAR_NOISE, _middle(self.across)) / max(_middle(self.along), 1e-9)
 
 
 def compare_parallax(seen: Sightings, odom_T_cam: Sequence[Transform | None]) -> Observation:
@@ -91,11 +91,11 @@ def compare_parallax(seen: Sightings, odom_T_cam: Sequence[Transform | None]) ->
             "or the robot's extrinsics are wrong"
         )
     spread = 1.4826 * weighted_median(np.abs(vote / middle - 1.0), weight)
-    turned = weighted_median(
+    rotation = weighted_median(
         np.array([one.rotation_sigma for one in compared]),
         np.array([one.weights.sum() for one in compared]),
     )
-    sigma = math.hypot(spread / math.sqrt(INDEPENDENT), ROTATION_SHARE * turned)
+    sigma = math.hypot(spread / math.sqrt(INDEPENDENT), ROTATION_SHARE * rotation)
     return Observation(-math.log(middle), sigma)
 
 
@@ -118,15 +118,13 @@ def _compare(
     by_inverse = t[:2] - u * t[2]
     baseline = np.linalg.norm(by_inverse, axis=1)
     usable = baseline > 0.0
-    if not usable.any():
-        return Comparison(np.zeros(0), np.zeros(0), 0.0, 0.0)
     line = by_inverse[usable] / baseline[usable, None]
     went = (u * turned[:, 2:] - turned[:, :2])[usable]
     along = (line * went).sum(axis=1)
     across = line[:, 0] * went[:, 1] - line[:, 1] * went[:, 0]
-    return Comparison(
-        along / baseline[usable] / ours[usable],
-        baseline[usable],
-        float(np.median(np.abs(along))),
-        float(np.median(np.abs(across))),
-    )
+    votes = along / baseline[usable] / ours[usable]
+    return Comparison(votes, baseline[usable], along, across)
+
+
+def _middle(distances: np.ndarray) -> float:
+    return float(np.median(np.abs(distances)))
